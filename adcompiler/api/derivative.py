@@ -1,0 +1,610 @@
+"""`Derivative`: what `grad` and its like return.  Compiled once per signature, then only run."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import threading
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from adcompiler import errors
+from adcompiler.api import pipeline
+from adcompiler.api.signature import (
+    Signature,
+    flatten,
+    is_container,
+    key_of,
+    signature_of,
+)
+from adcompiler.ir import abstract
+from adcompiler.ir import types as T
+from adcompiler.ir.nodes import Constant, Function
+from adcompiler.ir.parse import parse
+from adcompiler.ir.resolve import Guard, NeedStatic
+from adcompiler.rules import book
+
+MANY = 32
+
+
+class Specialisation:
+    """Code for one signature."""
+
+    __slots__ = (
+        "run", "text", "guards", "written", "plain", "signature", "finish", "stages", "ir",
+        "version", "emitted", "form",
+    )
+
+    def __init__(self) -> None:
+        self.run: Callable
+        """Takes the leaves of the arguments."""
+        self.text = ""
+        self.guards: list[Guard] = []
+        self.written: list[int] = []
+        self.plain = True
+        """Whether the arguments are their own leaves, and what `run` gives is the answer."""
+        self.signature: Signature
+        self.finish: Callable[[Any], Any] | None = None
+        self.stages: dict[str, str] = {}
+        self.ir: Function | None = None
+        self.version = book.VERSION
+
+    def is_current(self) -> bool:
+        if self.version != book.VERSION:
+            return False
+        for guard in self.guards:
+            if not guard.holds():
+                return False
+        return True
+
+
+class Derivative:
+    """A derivative of a function.
+
+    Calling it runs compiled code; the first call of each signature (kinds of numbers, dtypes,
+    ranks, which lengths are equal) compiles.
+
+    Attributes
+    ----------
+    primal : callable
+        The undecorated function.
+    """
+
+    def __init__(self, function: Callable, mode: str, label: str, argnums: Any = None,
+                 argnames: Any = None, has_aux: bool = False, backend: str = "numpy") -> None:
+        if not callable(function):
+            raise TypeError(f"{label} takes a function, not {type(function).__name__}")
+        if backend not in ("numpy",):
+            raise ValueError(f"unknown backend {backend!r}: 'numpy' is the one there is")
+        self.primal = function
+        self.mode = mode
+        self.label = label
+        self.argnums = argnums
+        self.argnames = argnames
+        self.has_aux = has_aux
+        self.backend = backend
+        self._bound: tuple = ()
+        self._static: set[tuple] = set()
+        self._cache: dict[Any, Specialisation] = {}
+        self._patterns: dict[Any, Specialisation] = {}
+        self._last: Specialisation | None = None
+        self._lock = threading.RLock()
+        self._warned = False
+        functools.update_wrapper(self, function, updated=())
+
+    # -- calling ------------------------------------------------------------------------------
+
+    def __call__(self, *args: Any, **keywords: Any) -> Any:
+        if not keywords and not self._static and not self._bound:
+            key: Any = tuple(map(key_of, args))
+            found = self._cache.get(key)
+            if found is not None and found.is_current():
+                if found.plain:
+                    return found.run(*args)
+                return self._run(found, args, keywords)
+        if self._bound:
+            args = (*self._bound, *args)
+        found = self.specialise(args, keywords)
+        return self._run(found, args, keywords)
+
+    def _run(self, found: Specialisation, args: tuple, keywords: dict) -> Any:
+        leaves: list = []
+        positional, named = self.arranged(args, keywords)
+        signature = found.signature
+        given = {(k,): v for k, v in enumerate(positional)}
+        given.update({(name,): v for name, v in named.items()})
+        for leaf in signature.leaves:
+            value = given[leaf.path[:1]]
+            for step in leaf.path[1:]:
+                value = value[step]
+            leaves.append(value)
+        if found.written:
+            check_overlap(found.written, leaves)
+        result = found.run(*leaves)
+        return result if found.finish is None else found.finish(result)
+
+    def arranged(self, args: tuple, keywords: dict) -> tuple[tuple, dict]:
+        """Keyword arguments in the places of positional ones, where the function has them."""
+        if not keywords:
+            return args, keywords
+        names = self.parameter_names()
+        out = list(args)
+        rest = dict(keywords)
+        for name in names[len(args):]:
+            if name not in rest:
+                break
+            out.append(rest.pop(name))
+        return tuple(out), rest
+
+    @property
+    def base(self) -> Callable:
+        """The user's own function."""
+        return self.primal.base if isinstance(self.primal, Derivative) else self.primal
+
+    def parameter_names(self) -> list[str]:
+        tree = parse(self.base)
+        kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        return [p.name for p in tree.parameters if p.kind in kinds]
+
+    def specialise(self, args: tuple, keywords: dict) -> Specialisation:
+        """The code for these arguments, compiled if need be."""
+        with self._lock:
+            while True:
+                positional, named = self.arranged(args, keywords)
+                key = self.exact_key(positional, named)
+                found = self._cache.get(key)
+                if found is not None and found.is_current():
+                    self._last = found
+                    return found
+                pattern = self.pattern_key(positional, named)
+                found = self._patterns.get(pattern)
+                if found is None or not found.is_current():
+                    try:
+                        found = self.compile(positional, named)
+                    except NeedStatic as need:
+                        self._static.add(self._asking[need.value.uid])
+                        self._cache.clear()
+                        self._patterns.clear()
+                        continue
+                    self._patterns[pattern] = found
+                    self.warn_if_many()
+                if len(self._cache) > 4096:
+                    self._cache.clear()
+                self._cache[key] = found
+                self._last = found
+                return found
+
+    def exact_key(self, args: tuple, keywords: dict) -> Any:
+        key: Any = tuple(map(key_of, args))
+        if keywords:
+            key = (key, tuple((k, key_of(v)) for k, v in sorted(keywords.items())))
+        if self._static:
+            key = (key, self.static_values(args, keywords))
+        return key
+
+    def static_values(self, args: tuple, keywords: dict) -> tuple:
+        given: dict[Any, Any] = dict(enumerate(args))
+        given.update(keywords)
+        values = []
+        for path in sorted(self._static, key=repr):
+            value = given.get(path[0])
+            for step in path[1:]:
+                value = value[step]  # type: ignore[index]
+            values.append(value if not isinstance(value, np.ndarray) else value.item())
+        return tuple(values)
+
+    def pattern_key(self, args: tuple, keywords: dict) -> Any:
+        """The key without the lengths themselves: only which are 1 and which are equal."""
+        lengths: dict[int, int] = {}
+
+        def pattern(key: Any) -> Any:
+            if isinstance(key, tuple):
+                if len(key) == 3 and isinstance(key[0], np.dtype):
+                    shape = tuple(
+                        1 if n == 1 else -lengths.setdefault(n, len(lengths) + 2) for n in key[1]
+                    )
+                    return (key[0], shape, key[2])
+                return tuple(map(pattern, key))
+            return key
+
+        return pattern(self.exact_key(args, keywords))
+
+    def warn_if_many(self) -> None:
+        if len(self._patterns) > MANY and not self._warned:
+            self._warned = True
+            warnings.warn(
+                f"{self.label} of {self.name} was compiled for {len(self._patterns)} signatures; "
+                "an argument whose value decides the code (an axis, a flag) changes on every call",
+                stacklevel=4,
+            )
+
+    @property
+    def name(self) -> str:
+        return getattr(self.base, "__name__", "function")
+
+    # -- compiling ----------------------------------------------------------------------------
+
+    def compile(self, args: tuple, keywords: dict) -> Specialisation:
+        """Source to running code, for the signature of these arguments."""
+        from adcompiler.backends import python
+
+        names = self.parameter_names()
+        signature = signature_of(names, args, keywords, frozenset(self._static))
+        self._asking = {leaf.value.uid: leaf.path for leaf in signature.leaves}
+        lowered = self.lower(signature, args, keywords)
+        function = lowered.function
+        pipeline.own_results(function)
+        function.name = self.emitted_name()
+        function.doc = self.describe(signature, args, keywords)
+        found = Specialisation()
+        found.signature = signature
+        found.guards = lowered.guards
+        found.written = pipeline.written_leaves(function, signature)
+        found.ir = function
+        found.emitted = emitted = python.emit(pipeline.packed(function))
+        found.text = emitted.text
+        found.run = python.compile(emitted)
+        found.form = lowered.form
+        found.finish = finisher(lowered.form)
+        found.plain = (
+            found.finish is None and not found.written
+            and [leaf.path for leaf in signature.leaves] == [(k,) for k in range(len(args))]
+            and not keywords
+        )
+        return found
+
+    def lower(self, signature: Signature, args: tuple, keywords: dict) -> pipeline.Primal:
+        """The IR of this derivative, with the structure of what it returns."""
+        primal = self.inner(signature, args, keywords)
+        chosen = self.chosen(args, keywords)
+        wrt = self.wanted(signature, chosen)
+        index = pipeline.scalar_result(primal, self.name, self.has_aux, self.position())
+        value = self.mode == "value_and_grad"
+        keep = value or self.has_aux
+        made = pipeline.gradient(primal, wrt, index, self.emitted_name(), keep)
+        count = len(primal.results) if keep else 0
+        kinds = {
+            leaf.path: result_type(result)
+            for leaf, result in zip(wrt, made.body.results[count:])
+        }
+        grads = self.gradient_form(signature, chosen, args, kinds)
+        form: Any = grads
+        if value:
+            form = abstract.Items(tuple, (primal.form, grads))
+        elif self.has_aux:
+            # Only the auxiliary part of the results is handed on, behind the gradient.
+            aux = primal.form.items[1]
+            loss, rest = made.body.results[:1], made.body.results[1:count]
+            del loss
+            made.body.results = [*made.body.results[count:], *rest]
+            form = abstract.Items(tuple, (grads, aux))
+        return pipeline.Primal(made, form, list(made.body.results), primal.guards)
+
+    def inner(self, signature: Signature, args: tuple, keywords: dict) -> pipeline.Primal:
+        """The IR of the function that this is the derivative of."""
+        if isinstance(self.primal, Derivative):
+            return self.primal.lower(signature, args, keywords)
+        return pipeline.resolved(self.primal, signature)
+
+    def emitted_name(self) -> str:
+        inner = self.primal
+        base = inner.emitted_name() if isinstance(inner, Derivative) else self.name
+        base = base if base.isidentifier() else "function"
+        return f"{base}_{self.suffix}"
+
+    suffix = "grad"
+
+    def chosen(self, args: tuple, keywords: dict) -> dict[Any, Any]:
+        """The arguments to differentiate: position or name -> argument."""
+        names = self.parameter_names()
+        chosen: dict[Any, Any] = {}
+        for place in self.places(args, keywords, names):
+            value = args[place] if isinstance(place, int) else keywords[place]
+            check_argument(place, value, names, self.name)
+            chosen[place] = value
+        return chosen
+
+    def numbers(self) -> tuple:
+        """`argnums` as a tuple."""
+        if self.argnums is None:
+            return () if self.argnames is not None else (0,)
+        return self.argnums if isinstance(self.argnums, tuple) else (self.argnums,)
+
+    def wanted_names(self) -> tuple:
+        if self.argnames is None:
+            return ()
+        return (self.argnames,) if isinstance(self.argnames, str) else tuple(self.argnames)
+
+    def places(self, args: tuple, keywords: dict, names: list[str]) -> list:
+        places: list = []
+        for number in self.numbers():
+            if not isinstance(number, int):
+                raise TypeError(f"argnums must be an int or a tuple of ints, not {number!r}")
+            k = number + len(args) if number < 0 else number
+            if not 0 <= k < len(args):
+                raise errors.DifferentiationError(
+                    f"argnums={number} of `{self.name}`",
+                    reason=f"the call has {len(args)} positional arguments",
+                    remedy="pass the argument by position, or use argnames",
+                )
+            places.append(k)
+        for name in self.wanted_names():
+            if name in keywords:
+                places.append(name)
+            elif name in names and names.index(name) < len(args):
+                places.append(names.index(name))
+            else:
+                raise errors.DifferentiationError(
+                    f"argnames={name!r} of `{self.name}`",
+                    reason="the call does not give this argument",
+                    remedy=f"pass it; the parameters are {', '.join(names)}",
+                )
+        return places
+
+    def wanted(self, signature: Signature, chosen: dict) -> list:
+        """The float leaves of the chosen arguments."""
+        return [
+            leaf for leaf in signature.leaves
+            if leaf.path[0] in chosen and T.is_float(leaf.value.type)
+        ]
+
+    def position(self) -> Any:
+        tree = parse(self.base)
+        return tree.position(tree.node)
+
+    def gradient_form(
+        self, signature: Signature, chosen: dict, args: tuple, kinds: dict[tuple, Any]
+    ) -> abstract.Structure:
+        """The structure of the gradient: that of the arguments it is taken of."""
+
+        def structured(place: Any) -> abstract.Structure:
+            return form_of(chosen[place], kinds, (place,))
+
+        names = self.parameter_names()
+        by_number = by_name = None
+        if self.numbers():
+            places = [n + len(args) if n < 0 else n for n in self.numbers()]
+            forms = tuple(map(structured, places))
+            single = not isinstance(self.argnums, tuple)
+            by_number = forms[0] if single else abstract.Items(tuple, forms)
+        if self.argnames is not None:
+            wanted = self.wanted_names()
+            forms = tuple(structured(n if n in chosen else names.index(n)) for n in wanted)
+            single = isinstance(self.argnames, str)
+            by_name = forms[0] if single else abstract.Items(dict, forms, wanted)
+            return by_name if by_number is None else abstract.Items(tuple, (by_number, by_name))
+        assert by_number is not None
+        return by_number
+
+    def describe(self, signature: Signature, args: tuple, keywords: dict) -> str:
+        leaves = self.wanted(signature, self.chosen(args, keywords))
+        names = ", ".join(leaf.value.name for leaf in leaves)
+        return f"{self.what} of {self.name} with respect to {names or 'nothing'}."
+
+    @property
+    def what(self) -> str:
+        return "Value and gradient" if self.mode == "value_and_grad" else "Gradient"
+
+    # -- looking ------------------------------------------------------------------------------
+
+    def source(self, *args: Any, stage: str = "source", **keywords: Any) -> str:
+        """The emitted code as text.
+
+        With arguments, for their signature; without, for the last call, or if there was none, for
+        the parameters' annotations and defaults.  `stage` is one of "ast", "tree", "ir", "types",
+        "adjoint", "optimised" and "source".
+        """
+        found, assumed = self._chosen(args, keywords)
+        if stage == "source":
+            return assumed + found.text
+        from adcompiler.api.stages import show_stage
+
+        return show_stage(self, found, stage)
+
+    def _chosen(self, args: tuple, keywords: dict) -> tuple[Specialisation, str]:
+        if args or keywords:
+            return self.specialise((*self._bound, *args), keywords), ""
+        if self._last is not None:
+            return self._last, ""
+        guessed, note = self.guess_arguments()
+        return self.specialise((*self._bound, *guessed), {}), note
+
+    def guess_arguments(self) -> tuple[tuple, str]:
+        """Example arguments from annotations and defaults, else float64 vectors."""
+        from adcompiler.api.examples import example_arguments
+
+        return example_arguments(self.primal, len(self._bound))
+
+    def compiled(self, *args: Any, **keywords: Any) -> Callable:
+        """The emitted function itself, for these arguments' signature.
+
+        It takes the numbers and arrays among the arguments, in order.
+        """
+        return self._chosen(args, keywords)[0].run
+
+    def explain(self, *args: Any, **keywords: Any) -> str:
+        """What is saved for the backward sweep, what was found inactive, and why."""
+        from adcompiler.api.stages import explain
+
+        found, note = self._chosen(args, keywords)
+        return note + explain(self, found, len(self._patterns))
+
+    # -- as a method, pickled, shown -----------------------------------------------------------
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        if instance is None:
+            return self
+        return BoundDerivative(self, instance)
+
+    def __reduce__(self) -> Any:
+        function = self.primal
+        return _restore, (
+            function.__module__, function.__qualname__, type(self), self.mode, self.label,
+            self.argnums, self.argnames, self.has_aux, self.backend,
+        )
+
+    def __repr__(self) -> str:
+        return f"<{self.label} of {self.name}>"
+
+
+class BoundDerivative:
+    """A derivative that was looked up on an instance: `argnums` does not count `self`."""
+
+    def __init__(self, derivative: Derivative, instance: Any) -> None:
+        self.derivative = derivative
+        self.instance = instance
+
+    def _shifted(self) -> Derivative:
+        store = self.derivative.__dict__.setdefault("_for_instances", None)
+        if store is None:
+            source = self.derivative
+            store = Derivative(
+                source.primal, source.mode, source.label,
+                shift(source.argnums, source.argnames), source.argnames, source.has_aux,
+                source.backend,
+            )
+            self.derivative.__dict__["_for_instances"] = store
+        return store
+
+    def __call__(self, *args: Any, **keywords: Any) -> Any:
+        return self._shifted()(self.instance, *args, **keywords)
+
+    def source(self, *args: Any, stage: str = "source", **keywords: Any) -> str:
+        given = (self.instance, *args) if args or keywords else ()
+        return self._shifted().source(*given, stage=stage, **keywords)
+
+
+def shift(argnums: Any, argnames: Any) -> Any:
+    if argnums is None:
+        return 1 if argnames is None else None
+    if isinstance(argnums, tuple):
+        return tuple(n + 1 if n >= 0 else n for n in argnums)
+    return argnums + 1 if argnums >= 0 else argnums
+
+
+def _restore(module: str, name: str, cls: type, mode: str, label: str, *options: Any) -> Any:
+    """A pickled derivative: the one that now stands under the name, or a new one of what does."""
+    import importlib
+
+    found: Any = importlib.import_module(module)
+    for part in name.split("."):
+        found = getattr(found, part)
+    if isinstance(found, Derivative):
+        if (found.mode, found.argnums, found.argnames) == (mode, options[0], options[1]):
+            return found
+        found = found.primal
+    return cls(found, mode, label, *options)
+
+
+def result_type(result: Any) -> Any:
+    from adcompiler.ir.infer import type_of
+
+    return type_of(result)
+
+
+def form_of(value: Any, kinds: dict[tuple, Any], path: tuple) -> abstract.Structure:
+    """The structure of a gradient with respect to `value`: None for what is not a float."""
+    if isinstance(value, (tuple, list)):
+        items = tuple(form_of(item, kinds, (*path, k)) for k, item in enumerate(value))
+        return abstract.Items(type(value), items)
+    if isinstance(value, dict):
+        items = tuple(form_of(item, kinds, (*path, k)) for k, item in value.items())
+        return abstract.Items(dict, items, tuple(value))
+    if path in kinds:
+        return abstract.Leaf(kinds[path])
+    return abstract.Static(Constant(None))
+
+
+def finisher(form: abstract.Structure) -> Callable[[Any], Any] | None:
+    """What makes the answer of what emitted code returns; None if that is the answer."""
+    if isinstance(form, abstract.Leaf):
+        return None
+    count = len(list(leaves_of(form)))
+    if isinstance(form, abstract.Items) and form.kind is tuple and count > 1:
+        if all(isinstance(item, abstract.Leaf) for item in form.items):
+            return None
+
+    def finish(result: Any) -> Any:
+        return unflatten(form, iter((result,) if count == 1 else result))
+
+    return finish
+
+
+def leaves_of(form: abstract.Structure) -> Any:
+    if isinstance(form, abstract.Leaf):
+        yield form
+    elif isinstance(form, abstract.Items):
+        for item in form.items:
+            yield from leaves_of(item)
+
+
+def unflatten(form: Any, leaves: Any) -> Any:
+    """A result of the function's own structure from the values of its leaves."""
+    match form:
+        case abstract.Leaf():
+            return next(leaves)
+        case abstract.Items(kind=kind, items=items, keys=keys):
+            values = [unflatten(item, leaves) for item in items]
+            return dict(zip(keys, values)) if kind is dict else kind(values)
+        case abstract.Static(value=value):
+            return value.value if isinstance(value, Constant) else value
+    return None
+
+
+def check_argument(place: Any, value: Any, names: list[str], function: str) -> None:
+    """Refuse to differentiate with respect to what has no derivative."""
+    if is_container(value):
+        leaves: list = []
+        flatten(value, leaves)
+        if any(_is_float(leaf) for leaf in leaves):
+            return
+        kind = "no floats"
+    elif _is_float(value):
+        return
+    elif isinstance(value, (bool, int, np.integer, np.bool_)):
+        kind = "an integer" if not isinstance(value, (bool, np.bool_)) else "a bool"
+    elif isinstance(value, np.ndarray):
+        kind = f"an array of {value.dtype}"
+    else:
+        kind = f"a {type(value).__name__}"
+    name = names[place] if isinstance(place, int) and place < len(names) else place
+    if isinstance(value, (complex, np.complexfloating)) or (
+        isinstance(value, np.ndarray) and value.dtype.kind == "c"
+    ):
+        reason = "derivatives with respect to complex numbers are not compiled yet"
+        remedy = "pass real and imaginary parts"
+    else:
+        reason = "a derivative needs a variable that can change by a little"
+        remedy = "pass floats, e.g. 2.0 or x.astype(float), or choose others with argnums"
+    raise errors.DifferentiationError(
+        f"argument `{name}` of `{function}` is {kind}", reason=reason, remedy=remedy,
+    )
+
+
+def _is_float(value: Any) -> bool:
+    if isinstance(value, (float, np.floating)):
+        return True
+    return isinstance(value, np.ndarray) and value.dtype.kind == "f"
+
+
+def check_overlap(written: list[int], leaves: list) -> None:
+    """Refuse arguments that share memory where the function writes one of them."""
+    for k in written:
+        for j, other in enumerate(leaves):
+            if j == k or not isinstance(other, np.ndarray):
+                continue
+            if not np.may_share_memory(leaves[k], other):
+                continue
+            try:
+                shared = np.shares_memory(leaves[k], other, max_work=10_000)
+            except Exception:  # too hard to tell
+                shared = True
+            if shared:
+                raise errors.OverlapError(
+                    f"arguments {k} and {j} share memory, and the function writes argument {k}",
+                    reason="the derivative works on a copy of it, so the other would not change",
+                    remedy="pass a copy of one of them",
+                )

@@ -1,0 +1,234 @@
+"""The stages from a function to compiled derivative code, as lists that can be read.
+
+A *plan* says what is wanted (reverse sweep, tangent, or one after the other) of which arguments.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from adcompiler import errors, runtime
+from adcompiler.api.signature import Leaf, Signature
+from adcompiler.ir import abstract
+from adcompiler.ir import types as T
+from adcompiler.ir.infer import type_of
+from adcompiler.ir.nodes import (
+    Block,
+    Constant,
+    Function,
+    Load,
+    New,
+    Op,
+    Operand,
+    Value,
+    defined,
+    walk,
+)
+from adcompiler.ir.resolve import Guard, resolve
+from adcompiler.passes.builder import ONE
+from adcompiler.passes.differentiate import reverse
+from adcompiler.passes.memory import object_classes, to_memory
+from adcompiler.passes.optimise import optimise
+from adcompiler.passes.simplify import dead_code
+from adcompiler.passes.tangent import tangent
+from adcompiler.rules import book
+
+CHECKS: list[Callable[[Function], Any]] = []
+"""Called after every stage: the tests put the verifiers here."""
+
+
+@dataclass(slots=True)
+class Primal:
+    """A resolved function: its IR, the structure of its result, what it assumes."""
+
+    function: Function
+    form: abstract.Structure
+    results: list[Operand]
+    guards: list[Guard]
+
+
+def check(function: Function) -> None:
+    for verifier in CHECKS:
+        verifier(function)
+
+
+def resolved(function: Callable, signature: Signature) -> Primal:
+    """Source to IR with memory."""
+    ir, form, resolver = resolve(function, signature.args, signature.keywords, signature.leaves)
+    dead_code(ir, object_classes)
+    to_memory(ir)
+    dead_code(ir)
+    check(ir)
+    return Primal(ir, form, list(ir.body.results), list(resolver.guards.values()))
+
+
+def written_leaves(function: Function, signature: Signature) -> list[int]:
+    """Which leaves a function writes (it works on copies), if others might overlap them."""
+    if sum(isinstance(leaf.value.type, T.Array) for leaf in signature.leaves) < 2:
+        return []
+    params = {leaf.value: k for k, leaf in enumerate(signature.leaves)}
+    return [
+        params[s.source]
+        for s in walk(function.body)
+        if isinstance(s, New) and isinstance(s.source, Value) and s.source in params
+    ]
+
+
+def scalar_result(primal: Primal, name: str, aux: bool, position: Any) -> int:
+    """The index of the result to differentiate; refuses what has no gradient."""
+    form: Any = primal.form
+    if aux:
+        if not (isinstance(form, abstract.Items) and len(form.items) == 2):
+            raise errors.DifferentiationError(
+                f"`{name}` with has_aux=True", reason="it does not return a pair",
+                remedy="return (loss, aux)", position=position,
+            )
+        form = form.items[0]
+    if isinstance(form, abstract.Static):
+        value = form.value.value if isinstance(form.value, Constant) else form.value
+        if value is None:
+            raise errors.DifferentiationError(
+                f"`{name}` returns None", reason="there is nothing to differentiate",
+                remedy="add a `return` with a number", position=position,
+            )
+        if isinstance(value, (float, np.floating)):
+            return -1
+        raise errors.DifferentiationError(
+            f"`{name}` returns {value!r}",
+            reason=f"a {type(value).__name__} has no derivative",
+            remedy="return a float", position=position,
+        )
+    if isinstance(form, abstract.Items):
+        raise errors.DifferentiationError(
+            f"`{name}` returns a {form.kind.__name__}",
+            reason="a gradient is that of one number",
+            remedy="return one number, use has_aux=True for (loss, aux), or vjp or jacobian",
+            position=position,
+        )
+    kind = primal.results[0].type if isinstance(primal.results[0], Value) else type_of(
+        primal.results[0]
+    )
+    if isinstance(kind, T.Array) and kind.shape != ():
+        raise errors.DifferentiationError(
+            f"`{name}` returns an array", reason="a gradient is that of one number",
+            remedy="use jacobian for all entries, vjp for a weighted sum of them, or return a sum",
+            position=position,
+        )
+    if isinstance(kind, (T.Scalar, T.Array)) and kind.kind != "float":
+        raise errors.DifferentiationError(
+            f"`{name}` returns {kind.kind} numbers",
+            reason="only float results have a gradient",
+            remedy="return a float" if kind.kind != "complex" else "return a real number, e.g. abs",
+            position=position,
+        )
+    if isinstance(kind, T.Object):
+        raise errors.DifferentiationError(
+            f"`{name}` returns a {kind.cls.__name__}", reason="it has no derivative",
+            remedy="return a float", position=position,
+        )
+    return 0
+
+
+def own_results(function: Function) -> None:
+    """Let no result share memory with an argument, with another result, or with a constant."""
+    maker: dict[Value, Any] = {}
+    for statement in walk(function.body):
+        for value in defined(statement):
+            maker[value] = statement
+    seen: set[Value] = set()
+    results = []
+    for result in function.body.results:
+        kind = type_of(result)
+        if isinstance(kind, (T.Array, T.Unknown)) and isinstance(result, Value):
+            made = maker.get(result)
+            if result in seen or not is_fresh(made):
+                fresh = Value(result.name, result.type)
+                fn = np.array if isinstance(kind, T.Array) else runtime.owned
+                function.body.statements.append(Op(fn, [result], {}, [fresh],
+                                                   origin=made.origin if made else None))
+                result = fresh
+            seen.add(result)
+        results.append(result)
+    function.body.results = results
+
+
+def is_fresh(made: Any) -> bool:
+    """Whether a statement makes an array that nothing else refers to."""
+    if isinstance(made, Load):
+        return True  # the emitter copies what is not the memory's last use
+    if not isinstance(made, Op):
+        return False
+    key = book.canonical(made.fn)
+    if isinstance(key, np.ufunc) or made.fn in _FRESH or key in _FRESH:
+        return True
+    return False
+
+
+_FRESH = {
+    np.zeros_like, np.zeros, np.array, np.matmul, np.dot, np.sum, np.outer, np.ones, np.empty,
+    operator.matmul, np.concatenate, np.stack, np.where,
+}
+
+
+def gradient(primal: Primal, wrt: list[Leaf], index: int, name: str, value: bool) -> Function:
+    """Reverse mode of a function with one number as its result."""
+    ir = primal.function
+    results = ir.body.results
+    seeds: list[Operand | None] = [None] * len(results)
+    if index >= 0:
+        seeds[index] = ONE
+    keep = list(results) if value else []
+    made = reverse(ir, [leaf.value for leaf in wrt], seeds, keep, name)
+    check(made)
+    optimise(made)
+    check(made)
+    return made
+
+
+def pullback(primal: Primal, wrt: list[Leaf], name: str) -> tuple[Function, list[Value]]:
+    """Reverse mode with a cotangent for each float result, as further parameters."""
+    ir = primal.function
+    seeds: list[Operand | None] = []
+    params: list[Value] = []
+    for result in primal.results:
+        kind = type_of(result)
+        seed = None
+        if isinstance(result, Value) and T.is_float(kind):
+            seed = Value(f"{result.name or 'result'}_bar", kind)
+            params.append(seed)
+        seeds.append(seed)
+    arguments = list(ir.body.params)
+    made = reverse(ir, [leaf.value for leaf in wrt], seeds, [], name)
+    made.body.params = [*arguments, *params]
+    check(made)
+    optimise(made)
+    check(made)
+    return made, params
+
+
+def forward(
+    primal: Primal, wrt: list[Value], name: str
+) -> tuple[Function, list[Operand], list[Value]]:
+    """Forward mode: the function with tangents, the tangents of its results, its parameters."""
+    results = list(primal.results)
+    made, dots, params = tangent(primal.function, wrt, results, name)
+    made.body.results = [*results, *dots]
+    dead_code(made)
+    check(made)
+    optimise(made)
+    check(made)
+    count = len(results)
+    return made, made.body.results[count:], params
+
+
+def packed(function: Function) -> Function:
+    """The function with one result: a tuple, unless there is just one."""
+    results = function.body.results
+    one = results[0] if len(results) == 1 else tuple(results)
+    body = Block(function.body.params, function.body.statements, [one])
+    return Function(function.name, body, function.doc)

@@ -1,0 +1,161 @@
+"""From the arguments of a call to the signature that code is compiled for.
+
+Numbers and arrays become parameters of the emitted function; tuples, lists and dicts are taken
+apart into theirs; everything else (strings, None, bools, functions) is static and enters the key by
+value or identity.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from adcompiler import errors
+from adcompiler.ir import types as T
+from adcompiler.ir.nodes import Constant, Value
+
+NUMBERS = (float, int, complex)
+
+
+def key_of(value: Any) -> Any:
+    """What of an argument the compiled code depends on: cheap, and exact about shapes."""
+    kind = type(value)
+    if kind is float or kind is int or kind is complex:
+        return kind
+    if kind is np.ndarray:
+        return (value.dtype, value.shape, value.flags.c_contiguous)
+    if isinstance(value, np.ndarray):
+        return (kind, value.dtype, value.shape, value.flags.c_contiguous)
+    if isinstance(value, np.generic):
+        return kind
+    if kind is tuple or kind is list:
+        return (kind, *map(key_of, value))
+    if kind is dict:
+        return (kind, *((k, key_of(v)) for k, v in value.items()))
+    if kind is bool or kind is str or value is None:
+        return (kind, value)
+    return ("object", id(value))
+
+
+@dataclass(slots=True)
+class Leaf:
+    """A number or array among the arguments."""
+
+    path: tuple
+    """The position (or name) of the argument, then the keys that lead to the leaf."""
+    value: Value
+    example: Any
+
+
+@dataclass(slots=True)
+class Signature:
+    """The abstract arguments of one specialisation."""
+
+    args: list[Any] = field(default_factory=list)
+    keywords: dict[str, Any] = field(default_factory=dict)
+    leaves: list[Leaf] = field(default_factory=list)
+    lengths: dict[int, str] = field(default_factory=dict)
+    """The symbol that stands for each length: equal lengths share one."""
+
+    def array_type(self, array: np.ndarray, name: str) -> T.Array:
+        dims = []
+        for axis, n in enumerate(array.shape):
+            if n == 1:
+                dims.append(T.as_dim(1))
+                continue
+            symbol = self.lengths.setdefault(n, f"len({name})" if axis == 0 else
+                                             f"{name}.shape[{axis}]")
+            dims.append(T.symbol(("len", symbol)))
+        return T.Array(array.dtype.name, tuple(dims), array.flags.c_contiguous)
+
+    def abstract(self, value: Any, path: tuple, name: str, static: frozenset) -> Any:
+        """The abstract value of an argument."""
+        if isinstance(value, tuple) and hasattr(value, "_fields"):
+            raise _refused(name, "named tuples are not taken apart yet", "pass a plain tuple")
+        if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            raise _refused(name, "dataclasses are not taken apart yet", "pass a dict or a tuple")
+        if isinstance(value, (tuple, list)):
+            return type(value)(
+                self.abstract(item, (*path, k), f"{name}_{k}", static)
+                for k, item in enumerate(value)
+            )
+        if isinstance(value, dict):
+            return {
+                k: self.abstract(item, (*path, k), f"{name}_{_identifier(k)}", static)
+                for k, item in value.items()
+            }
+        if path in static or isinstance(value, (bool, str)) or value is None:
+            return Constant(value)
+        kind: Any = None
+        if isinstance(value, np.ndarray):
+            if type(value) is not np.ndarray:
+                raise _refused(
+                    name, f"{type(value).__name__} has rules of its own", "pass np.asarray(x)"
+                )
+            if value.dtype.kind not in "biufc":
+                raise _refused(name, f"its dtype is {value.dtype}", "pass an array of numbers")
+            kind = self.array_type(value, name)
+        elif isinstance(value, np.generic) and value.dtype.kind in "biufc":
+            kind = T.Scalar(T.kind_of(value.dtype.name), value.dtype.name)
+        elif isinstance(value, NUMBERS):
+            kind = T.Scalar(type(value).__name__)
+        if kind is None:
+            return Constant(value)
+        leaf = Value(name, kind)
+        self.leaves.append(Leaf(path, leaf, value))
+        return leaf
+
+
+def _identifier(key: Any) -> str:
+    text = str(key)
+    return text if text.isidentifier() else f"{abs(hash(text))}"
+
+
+def _refused(name: str, reason: str, remedy: str) -> errors.ResolveError:
+    return errors.ResolveError(f"argument `{name}`", reason=reason, remedy=remedy)
+
+
+def signature_of(
+    names: list[str], args: tuple, keywords: dict[str, Any], static: frozenset
+) -> Signature:
+    """The signature of a call; `names` are those of the positional parameters."""
+    signature = Signature()
+    for k, value in enumerate(args):
+        name = names[k] if k < len(names) else f"argument_{k}"
+        signature.args.append(signature.abstract(value, (k,), name, static))
+    for name, value in keywords.items():
+        signature.keywords[name] = signature.abstract(value, (name,), name, static)
+    return signature
+
+
+# ---------------------------------------------------------------------------------------------
+# structures of arguments and results
+
+
+def is_container(value: Any) -> bool:
+    return isinstance(value, (tuple, list, dict))
+
+
+def flatten(value: Any, out: list) -> None:
+    """Append the numbers and arrays among an argument to `out`, in order."""
+    if isinstance(value, (tuple, list)):
+        for item in value:
+            flatten(item, out)
+    elif isinstance(value, dict):
+        for item in value.values():
+            flatten(item, out)
+    elif isinstance(value, (np.ndarray, np.generic, *NUMBERS)) and not isinstance(value, bool):
+        out.append(value)
+
+
+def rebuild(value: Any, leaf: Callable[[Any, tuple], Any], path: tuple = ()) -> Any:
+    """An argument's structure with each leaf replaced by `leaf(value, path)`."""
+    if isinstance(value, (tuple, list)):
+        return type(value)(rebuild(item, leaf, (*path, k)) for k, item in enumerate(value))
+    if isinstance(value, dict):
+        return {k: rebuild(item, leaf, (*path, k)) for k, item in value.items()}
+    return leaf(value, path)

@@ -1,0 +1,459 @@
+"""The transforms: `grad`, `value_and_grad`, `vjp`, `jvp`, `jacobian`, `hessian`, `hvp`.
+
+Names and signatures follow JAX, MLX and torch.func.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from adcompiler import errors
+from adcompiler.api import pipeline
+from adcompiler.api.derivative import Derivative, check_argument, unflatten
+from adcompiler.api.signature import Signature, flatten, is_container, rebuild
+from adcompiler.ir import abstract
+from adcompiler.ir import types as T
+from adcompiler.ir.nodes import Value
+
+ArgNums = int | tuple[int, ...] | None
+ArgNames = str | tuple[str, ...] | list[str] | None
+
+
+def grad(fun: Callable | None = None, argnums: ArgNums = None, argnames: ArgNames = None,
+         has_aux: bool = False, backend: str = "numpy") -> Any:
+    """The gradient of a function of which the result is one number.
+
+    Parameters
+    ----------
+    fun : callable
+        The function, in NumPy and plain Python.  Without it, a decorator is returned.
+    argnums : int or tuple of int, optional
+        Which positional arguments to differentiate; the first if neither this nor `argnames` is
+        given.  A tuple gives a tuple of gradients.
+    argnames : str or sequence of str, optional
+        Which arguments by name; several give a dict.  With `argnums` too, a pair is returned.
+    has_aux : bool
+        The function returns `(loss, aux)`; then the result is `(gradient, aux)`.
+    backend : str
+        "numpy".
+
+    Returns
+    -------
+    Derivative
+        Its result has the structure of the argument; leaves that are not floats get None.
+
+    Examples
+    --------
+    >>> def area(r): return 3.0 * r * r
+    >>> grad(area)(2.0)
+    12.0
+    """
+    return _decorated(fun, "grad", argnums, argnames, has_aux, backend)
+
+
+def value_and_grad(fun: Callable | None = None, argnums: ArgNums = None,
+                   argnames: ArgNames = None, has_aux: bool = False,
+                   backend: str = "numpy") -> Any:
+    """The result and the gradient of a function, `(value, gradient)`; see `grad`."""
+    return _decorated(fun, "value_and_grad", argnums, argnames, has_aux, backend)
+
+
+def _decorated(fun: Callable | None, mode: str, argnums: ArgNums, argnames: ArgNames,
+               has_aux: bool, backend: str) -> Any:
+    def decorate(function: Callable) -> Derivative:
+        return Derivative(function, mode, mode, argnums, argnames, has_aux, backend)
+
+    return decorate if fun is None else decorate(fun)
+
+
+class _Forward(Derivative):
+    """`run(*primals, *tangents)` gives the results and their tangents."""
+
+    suffix = "jvp"
+
+    def lower(self, signature: Signature, args: tuple, keywords: dict) -> pipeline.Primal:
+        primal = self.inner(signature, args, keywords)
+        wrt = [leaf.value for leaf in signature.leaves if T.is_float(leaf.value.type)]
+        made, dots, _params = pipeline.forward(primal, wrt, self.emitted_name())
+        form = abstract.Items(tuple, (primal.form, tangent_form(primal.form)))
+        made.body.results = [*made.body.results[: len(primal.results)], *self.float_dots(
+            primal.results, dots
+        )]
+        return pipeline.Primal(made, form, list(made.body.results), primal.guards)
+
+    def float_dots(self, results: list, dots: list) -> list:
+        from adcompiler.ir.infer import type_of
+
+        return [dot for r, dot in zip(results, dots) if T.is_float(type_of(r))]
+
+    def describe(self, signature: Signature, args: tuple, keywords: dict) -> str:
+        return f"Value of {self.name} and its tangent."
+
+
+def tangent_form(form: abstract.Structure) -> abstract.Structure:
+    """The structure of a result's tangent: 0 for integers, None for what is no number."""
+    from adcompiler.ir.nodes import Constant
+
+    match form:
+        case abstract.Leaf(type=type):
+            return form if T.is_float(type) else abstract.Static(Constant(0))
+        case abstract.Items(kind=kind, items=items, keys=keys):
+            return abstract.Items(kind, tuple(map(tangent_form, items)), keys)
+        case abstract.Static(value=Constant(value=value)):
+            zero = 0.0 if isinstance(value, float) else 0 if isinstance(value, int) else None
+            return abstract.Static(Constant(zero))
+    return form
+
+
+class _Pullback(Derivative):
+    """`run(*primals, *cotangents)` gives the adjoints of all float arguments."""
+
+    suffix = "vjp"
+
+    def lower(self, signature: Signature, args: tuple, keywords: dict) -> pipeline.Primal:
+        primal = self.inner(signature, args, keywords)
+        self._form = primal.form
+        self._float_results = [
+            isinstance(r, Value) and T.is_float(r.type) for r in primal.results
+        ]
+        wrt = [leaf for leaf in signature.leaves if T.is_float(leaf.value.type)]
+        made, _params = pipeline.pullback(primal, wrt, self.emitted_name())
+        leaves = tuple(abstract.Leaf(leaf.value.type) for leaf in wrt)
+        form = abstract.Items(tuple, leaves)
+        return pipeline.Primal(made, form, list(made.body.results), primal.guards)
+
+    def describe(self, signature: Signature, args: tuple, keywords: dict) -> str:
+        return f"Adjoints of the arguments of {self.name}, for given adjoints of its result."
+
+
+class _Plain(Derivative):
+    """The function itself, through the compiler: for results in the compiler's structure."""
+
+    suffix = "primal"
+
+    def lower(self, signature: Signature, args: tuple, keywords: dict) -> pipeline.Primal:
+        return self.inner(signature, args, keywords)
+
+    def describe(self, signature: Signature, args: tuple, keywords: dict) -> str:
+        return f"{self.name}, as it was compiled."
+
+
+@functools.lru_cache(maxsize=512)
+def _cached(cls: type, fun: Callable, backend: str) -> Any:
+    return cls(fun, cls.suffix, cls.suffix, None, None, False, backend)
+
+
+def _of(cls: type, fun: Callable, backend: str) -> Any:
+    try:
+        return _cached(cls, fun, backend)
+    except TypeError:  # not hashable
+        return cls(fun, cls.suffix, cls.suffix, None, None, False, backend)
+
+
+def jvp(fun: Callable, primals: tuple, tangents: tuple, backend: str = "numpy") -> tuple:
+    """The result of `fun(*primals)` and its derivative in the direction `tangents`.
+
+    Tangents have the structure of their primals; those of integers are 0, of what is no number
+    None.
+
+    Returns
+    -------
+    (out, out_dot)
+    """
+    primals, tangents = tuple(primals), tuple(tangents)
+    if len(primals) != len(tangents):
+        raise errors.DifferentiationError(
+            "jvp", reason=f"{len(primals)} primals and {len(tangents)} tangents",
+            remedy="give one tangent for each primal",
+        )
+    derivative = _of(_Forward, fun, backend)
+    found = derivative.specialise(primals, {})
+    dots = [_direction(leaf, tangents) for leaf in found.signature.leaves
+            if T.is_float(leaf.value.type)]
+    return _finished(found, [leaf_of(leaf.path, primals) for leaf in found.signature.leaves],
+                     dots)
+
+
+def leaf_of(path: tuple, arguments: Any) -> Any:
+    for step in path:
+        arguments = arguments[step]
+    return arguments
+
+
+def _direction(leaf: Any, tangents: tuple) -> Any:
+    try:
+        dot = leaf_of(leaf.path, tangents)
+    except (TypeError, KeyError, IndexError):
+        dot = None
+    if dot is None:
+        raise errors.DifferentiationError(
+            f"tangent of `{leaf.value.name}`", reason="it is missing",
+            remedy="tangents must have the structure of the primals",
+        )
+    return conforming(dot, leaf.value.type, leaf.example, f"tangent of `{leaf.value.name}`")
+
+
+def conforming(dot: Any, kind: Any, like: Any, what: str) -> Any:
+    """A tangent or cotangent as the emitted code expects it, or an error that says why not."""
+    if isinstance(kind, T.Array):
+        array = np.asarray(dot, dtype=kind.dtype)
+        shape = np.shape(like) if like is not None else None
+        if shape is not None and array.shape != shape:
+            raise errors.DifferentiationError(
+                what, reason=f"its shape is {array.shape}, not {shape}",
+                remedy="give it the shape of the value",
+            )
+        return array
+    if isinstance(kind, T.Scalar):
+        if np.ndim(dot) != 0:
+            raise errors.DifferentiationError(
+                what, reason="the value is a number, this is an array", remedy="pass a number"
+            )
+        return float(dot) if kind.dtype is None else np.dtype(kind.dtype).type(dot)
+    return dot
+
+
+def _finished(found: Any, leaves: list, extra: list) -> Any:
+    if found.written:
+        from adcompiler.api.derivative import check_overlap
+
+        check_overlap(found.written, leaves)
+    result = found.run(*leaves, *extra)
+    return result if found.finish is None else found.finish(result)
+
+
+def vjp(fun: Callable, *primals: Any, backend: str = "numpy") -> tuple[Any, Callable]:
+    """The result of `fun(*primals)` and its pullback.
+
+    The pullback takes an adjoint of the result (of its structure; None or 0 for what is no float)
+    and returns a tuple with an adjoint for each primal.  It may be called any number of times; each
+    call runs the forward sweep again, on the arguments as they were.
+    """
+    primals = tuple(_copied(p) for p in primals)
+    out = _of(_Plain, fun, backend)
+    found_out = out.specialise(primals, {})
+    leaves = [leaf_of(leaf.path, primals) for leaf in found_out.signature.leaves]
+    value = _finished(found_out, leaves, [])
+    derivative = _of(_Pullback, fun, backend)
+    found = derivative.specialise(primals, {})
+    form = found_out.form
+
+    def pullback(cotangent: Any) -> tuple:
+        given = adjoints_of(form, cotangent, value)
+        own = [leaf_of(leaf.path, primals) for leaf in found.signature.leaves]
+        bars = found.run(*own, *given)
+        wrt = [leaf for leaf in found.signature.leaves if T.is_float(leaf.value.type)]
+        if len(wrt) == 1 and not isinstance(bars, tuple):
+            bars = (bars,)
+        by_path = {leaf.path: bar for leaf, bar in zip(wrt, bars)}
+        return tuple(
+            rebuild(p, lambda leaf, path: by_path.get(path), (k,)) for k, p in enumerate(primals)
+        )
+
+    return value, pullback
+
+
+def _copied(value: Any) -> Any:
+    return rebuild(value, lambda leaf, path: leaf.copy() if isinstance(leaf, np.ndarray) else leaf)
+
+
+def adjoints_of(form: abstract.Structure, given: Any, value: Any) -> list:
+    """The adjoints of the float leaves of a result."""
+    match form:
+        case abstract.Leaf(type=type):
+            if not T.is_float(type):
+                return []
+            return [conforming(given, type, value, "adjoint of the result")]
+        case abstract.Items(kind=kind, items=items, keys=keys):
+            if not is_container(given) or len(given) != len(items):
+                raise errors.DifferentiationError(
+                    "adjoint of the result",
+                    reason=f"the result is a {kind.__name__} of {len(items)}",
+                    remedy="pass an adjoint of the same structure",
+                )
+            steps = keys if kind is dict else range(len(items))
+            return [
+                a for step, item in zip(steps, items)
+                for a in adjoints_of(item, given[step], value[step])
+            ]
+    return []
+
+
+def hvp(fun: Callable, primals: tuple, tangents: tuple, backend: str = "numpy") -> Any:
+    """The Hessian of a function with one number as its result, times a vector.
+
+    Forward mode over reverse mode (Pearlmutter, "Fast exact multiplication by the Hessian", 1994).
+    Gives one product for each primal; the product itself if there is one primal.
+    """
+    primals = tuple(primals)
+    numbers = 0 if len(primals) == 1 else tuple(range(len(primals)))
+    inner = grad(fun, argnums=numbers, backend=backend)
+    return jvp(inner, primals, tuple(tangents), backend=backend)[1]
+
+
+def jacfwd(fun: Callable, argnums: int | tuple[int, ...] = 0, backend: str = "numpy") -> Callable:
+    """The Jacobian, one column for each entry of the argument: forward mode.
+
+    The result has the shape of the function's result followed by that of the argument.
+    """
+
+    def jacobian_of(*args: Any) -> Any:
+        def one(k: int) -> Any:
+            check_argument(k, args[k], [], getattr(fun, "__name__", "function"))
+            return _assemble_columns(fun, args, k, backend)
+
+        return tuple(map(one, argnums)) if isinstance(argnums, tuple) else one(argnums)
+
+    return jacobian_of
+
+
+def _assemble_columns(fun: Callable, args: tuple, k: int, backend: str) -> Any:
+    leaves: list = []
+    flatten(args[k], leaves)
+    columns_of: list[list] = []
+    zeros = tuple(rebuild(a, lambda leaf, path: _zero(leaf)) for a in args)
+    out: Any = None
+    for place, leaf in enumerate(leaves):
+        columns = []
+        for entry in range(np.size(leaf)):
+            direction = _with_unit(args[k], place, entry)
+            tangents = (*zeros[:k], direction, *zeros[k + 1 :])
+            out, dot = jvp(fun, args, tangents, backend=backend)
+            columns.append(dot)
+        columns_of.append(columns)
+    if out is None:
+        out = fun(*args)
+
+    def block(result: Any, path: tuple) -> Any:
+        blocks = iter(range(len(leaves)))
+
+        def of_leaf(leaf: Any, _path: tuple) -> Any:
+            if not isinstance(leaf, (np.ndarray, np.generic, float)):
+                return None
+            columns = columns_of[next(blocks)]
+            parts = [np.asarray(leaf_of(path, c), dtype=float) for c in columns]
+            shape = np.shape(result) + np.shape(leaf)
+            if not parts:
+                return np.zeros(shape)
+            stacked = np.stack(parts, axis=-1).reshape(shape)
+            return stacked if shape else float(stacked)
+
+        return rebuild(args[k], of_leaf)
+
+    return rebuild(out, block)
+
+
+def _zero(leaf: Any) -> Any:
+    if isinstance(leaf, (np.ndarray, np.generic)):
+        return np.zeros_like(leaf)
+    return 0.0 if isinstance(leaf, float) else 0
+
+
+def _with_unit(value: Any, place: int, entry: int) -> Any:
+    """Zeros of the structure of `value`, but one entry of one leaf, which is 1."""
+    count = iter(range(1 << 30))
+
+    def leaf(item: Any, path: tuple) -> Any:
+        if not isinstance(item, (np.ndarray, np.generic, float, int)):
+            return None
+        zero = _zero(item)
+        if next(count) != place:
+            return zero
+        if np.ndim(item) == 0:
+            return 1.0
+        zero.reshape(-1)[entry] = 1
+        return zero
+
+    return rebuild(value, leaf)
+
+
+def jacrev(fun: Callable, argnums: int | tuple[int, ...] = 0, backend: str = "numpy") -> Callable:
+    """The Jacobian, one row for each entry of the result: reverse mode.
+
+    The result has the shape of the function's result followed by that of the argument.
+    """
+
+    def jacobian_of(*args: Any) -> Any:
+        numbers = argnums if isinstance(argnums, tuple) else (argnums,)
+        for k in numbers:
+            check_argument(k, args[k], [], getattr(fun, "__name__", "function"))
+        out, pullback = vjp(fun, *args, backend=backend)
+        if is_container(out):
+            raise errors.DifferentiationError(
+                f"jacrev of `{getattr(fun, '__name__', 'function')}`",
+                reason="it returns several values", remedy="use jacfwd, or return one array",
+            )
+        rows = []
+        for entry in range(np.size(out)):
+            seed = np.zeros(np.shape(out))
+            seed.reshape(-1)[entry] = 1
+            rows.append(pullback(seed if np.ndim(out) else 1.0))
+
+        def one(k: int) -> Any:
+            def leaf(item: Any, path: tuple) -> Any:
+                parts = [leaf_of(path, row[k]) for row in rows]
+                if parts and parts[0] is None:
+                    return None
+                shape = np.shape(out) + np.shape(item)
+                if not parts:
+                    return np.zeros(shape)
+                stacked = np.stack(parts).reshape(shape)
+                return stacked if shape else float(stacked)
+
+            return rebuild(args[k], leaf)
+
+        return tuple(map(one, numbers)) if isinstance(argnums, tuple) else one(argnums)
+
+    return jacobian_of
+
+
+def jacobian(fun: Callable, argnums: int | tuple[int, ...] = 0, backend: str = "numpy") -> Callable:
+    """The Jacobian, by the mode that takes fewer sweeps."""
+
+    def jacobian_of(*args: Any) -> Any:
+        numbers = argnums if isinstance(argnums, tuple) else (argnums,)
+        inputs = 0
+        for k in numbers:
+            leaves: list = []
+            flatten(args[k], leaves)
+            inputs += sum(map(np.size, leaves))
+        out = fun.primal(*_copied(args)) if isinstance(fun, Derivative) else fun(*_copied(args))
+        outputs: list = []
+        flatten(out, outputs)
+        narrow = is_container(out) or inputs <= math.fsum(map(np.size, outputs))
+        chosen = jacfwd if narrow else jacrev
+        return chosen(fun, argnums, backend)(*args)
+
+    return jacobian_of
+
+
+def hessian(fun: Callable, argnums: int | tuple[int, ...] = 0, backend: str = "numpy") -> Callable:
+    """The matrix of second derivatives, by forward mode over reverse mode.
+
+    For an argument of shape `s` the result has shape `s + s`.  A tuple of `argnums` gives a tuple
+    of tuples.
+    """
+    inner = grad(fun, argnums=argnums, backend=backend)
+
+    def hessian_of(*args: Any) -> Any:
+        if isinstance(argnums, tuple):
+            rows = jacfwd(inner, argnums, backend)(*args)
+            # jacfwd has the argument outermost; the Hessian has the row of the gradient.
+            return tuple(
+                tuple(rows[j][i] for j in range(len(argnums))) for i in range(len(argnums))
+            )
+        return jacfwd(inner, argnums, backend)(*args)
+
+    hessian_of.gradient = inner  # type: ignore[attr-defined]
+    return hessian_of
+
+
+__all__ = [
+    "grad", "hessian", "hvp", "jacfwd", "jacobian", "jacrev", "jvp", "unflatten",
+    "value_and_grad", "vjp",
+]  # fmt: skip

@@ -1,0 +1,219 @@
+"""What a name can stand for while a function is interpreted abstractly.
+
+Run-time values are `nodes.Value`s and numbers known at compile time are `nodes.Constant`s.  All
+else that a Python program handles is held as itself: tuples, lists and dicts of abstract values
+whose structure is known, ranges, functions with the frame they were defined in, methods bound to
+an array or list.  None of these exist in the IR.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from adcompiler.ir import types as T
+from adcompiler.ir.infer import join, type_of
+from adcompiler.ir.nodes import UNBOUND, Constant, Operand, Value
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RangeOf:
+    """A `range` object."""
+
+    start: Operand
+    stop: Operand
+    step: Operand
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sequence:
+    """What a loop walks: its length, and the abstract value of the item at an index."""
+
+    length: Operand
+    item: Callable[[Operand], Any]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Closure:
+    """A function defined inside the interpreted one, with the frame that it sees."""
+
+    tree: Any
+    frame: Any
+    defaults: tuple
+    keyword_defaults: dict
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Method:
+    """`receiver.name`, not called yet."""
+
+    receiver: Any
+    name: str
+
+
+class Structure:
+    """How an abstract value is made of operands: what joins and loops need to carry it."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf(Structure):
+    type: Any
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Static(Structure):
+    """Known at compile time, and the same on all paths."""
+
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Items(Structure):
+    """A tuple, list or dict of known structure (`keys` for dicts)."""
+
+    kind: type
+    items: tuple[Structure, ...]
+    keys: tuple = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Nothing(Structure):
+    """Not bound."""
+
+
+class Mismatch(Exception):
+    """Two paths give things that no one structure can hold."""
+
+
+def same_static(a: Any, b: Any) -> bool:
+    """Whether two compile-time things are interchangeable."""
+    if a is b:
+        return True
+    if isinstance(a, Constant) and isinstance(b, Constant):
+        p, q = a.value, b.value
+        if p is q:
+            return True
+        if type(p) is not type(q) or isinstance(p, np.ndarray):
+            return False
+        try:
+            return bool(p == q) and repr(p) == repr(q)
+        except Exception:  # an object with an odd __eq__ is equal to itself alone
+            return False
+    return False
+
+
+def structure(value: Any, widen: bool = False) -> Structure:
+    """The structure of an abstract value; `widen`: numbers known now may change."""
+    if value is UNBOUND:
+        return Nothing()
+    if isinstance(value, Value):
+        return Leaf(_without_value(value.type) if widen else value.type)
+    if isinstance(value, Constant):
+        if widen and isinstance(value.value, (bool, int, float, complex, np.generic)):
+            return Leaf(_without_value(type_of(value)))
+        return Static(value)
+    if isinstance(value, (tuple, list)):
+        return Items(type(value), tuple(structure(item, widen) for item in value))
+    if isinstance(value, dict):
+        items = tuple(structure(item, widen) for item in value.values())
+        return Items(dict, items, tuple(value))
+    return Static(value)
+
+
+def _without_value(type: Any) -> Any:
+    if isinstance(type, T.Scalar):
+        return T.Scalar(type.kind, type.dtype)
+    return type
+
+
+def join_structures(a: Structure, b: Structure, widen: Callable) -> Structure:
+    """The structure that holds both; raises `Mismatch` where there is none."""
+    match a, b:
+        case (Nothing(), other) | (other, Nothing()):
+            return other
+        case Static(value=p), Static(value=q):
+            if same_static(p, q):
+                return a
+            if isinstance(p, Constant) and isinstance(q, Constant):
+                return Leaf(join(type_of(p), type_of(q), widen))
+            raise Mismatch
+        case (Leaf(type=type), Static(value=Constant() as c)) | (
+            Static(value=Constant() as c),
+            Leaf(type=type),
+        ):
+            return Leaf(join(type, type_of(c), widen))
+        case Leaf(type=p), Leaf(type=q):
+            return Leaf(join(p, q, widen))
+        case Items(), Items() if (a.kind, a.keys, len(a.items)) == (b.kind, b.keys, len(b.items)):
+            pairs = zip(a.items, b.items)
+            return Items(a.kind, tuple(join_structures(p, q, widen) for p, q in pairs), a.keys)
+    raise Mismatch
+
+
+def flatten(value: Any, form: Structure) -> list[Operand]:
+    """The operands of `value`, one for each leaf of `form`."""
+    match form:
+        case Leaf():
+            return [value]
+        case Items():
+            if value is UNBOUND:
+                return [UNBOUND for item in form.items for _ in flatten(UNBOUND, item)]
+            items = value.values() if isinstance(value, dict) else value
+            return [
+                leaf for v, item in zip(items, form.items) for leaf in flatten(v, item)
+            ]
+    return []
+
+
+def build(form: Structure, leaf: Callable[[Any, str], Value], name: str) -> Any:
+    """An abstract value of that structure, its leaves made by `leaf(type, name)`."""
+    match form:
+        case Leaf(type=type):
+            return leaf(type, name)
+        case Static(value=value):
+            return value
+        case Nothing():
+            return UNBOUND
+        case Items(kind=kind, items=items, keys=keys):
+            labels = keys or range(len(items))
+            built = [build(f, leaf, f"{name}_{k}") for f, k in zip(items, labels)]
+            return dict(zip(keys, built)) if kind is dict else kind(built)
+    raise TypeError(form)
+
+
+def map_types(form: Structure, by: Callable[[Any], Any]) -> Structure:
+    match form:
+        case Leaf(type=type):
+            return Leaf(by(type))
+        case Items(kind=kind, items=items, keys=keys):
+            return Items(kind, tuple(map_types(item, by) for item in items), keys)
+    return form
+
+
+def same_structure(a: Structure, b: Structure) -> bool:
+    match a, b:
+        case Leaf(type=p), Leaf(type=q):
+            return p == q
+        case Static(value=p), Static(value=q):
+            return same_static(p, q)
+        case Items(), Items():
+            return (a.kind, a.keys, len(a.items)) == (b.kind, b.keys, len(b.items)) and all(
+                same_structure(p, q) for p, q in zip(a.items, b.items)
+            )
+        case Nothing(), Nothing():
+            return True
+    return False
+
+
+def is_operand(value: Any) -> bool:
+    """Whether the abstract value can stand in the IR as it is."""
+    if isinstance(value, (Value, Constant)):
+        return True
+    if isinstance(value, (tuple, list)):
+        return all(is_operand(item) for item in value)
+    return False

@@ -1,0 +1,612 @@
+"""Which type does an operation give?
+
+Elementwise functions follow broadcasting and NEP 50.  For all others the function itself is run on
+tiny arrays whose axes have distinct lengths, twice with different lengths, and the lengths of the
+answer are read back as the dims they came from.  What cannot be decided is `UNKNOWN`.
+"""
+
+from __future__ import annotations
+
+import builtins
+import functools
+import math
+import operator
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from adcompiler.ir import types as T
+from adcompiler.ir.nodes import Constant, Slice, Value
+from adcompiler.ir.types import Array, Dim, List, Object, Scalar, Tuple, as_dim, symbol
+
+_PRIMES = (
+    (5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73, 79),
+    (8, 9, 14, 15, 21, 22, 25, 26, 27, 33, 34, 38, 39, 44, 46, 49, 51, 55, 57, 58),
+)
+
+OPERATORS: dict[Callable, Callable] = {
+    operator.add: np.add,
+    operator.sub: np.subtract,
+    operator.mul: np.multiply,
+    operator.truediv: np.divide,
+    operator.floordiv: np.floor_divide,
+    operator.mod: np.remainder,
+    operator.pow: np.power,
+    operator.neg: np.negative,
+    operator.pos: np.positive,
+    operator.abs: np.absolute,
+    operator.lt: np.less,
+    operator.le: np.less_equal,
+    operator.gt: np.greater,
+    operator.ge: np.greater_equal,
+    operator.eq: np.equal,
+    operator.ne: np.not_equal,
+    operator.and_: np.bitwise_and,
+    operator.or_: np.bitwise_or,
+    operator.xor: np.bitwise_xor,
+    operator.invert: np.invert,
+    operator.matmul: np.matmul,
+    builtins.abs: np.absolute,
+    builtins.pow: np.power,
+}
+"""The ufunc that an operator stands for where an array takes part."""
+
+IN_PLACE: dict[Callable, Callable] = {
+    operator.iadd: operator.add,
+    operator.isub: operator.sub,
+    operator.imul: operator.mul,
+    operator.itruediv: operator.truediv,
+    operator.ifloordiv: operator.floordiv,
+    operator.imod: operator.mod,
+    operator.ipow: operator.pow,
+    operator.imatmul: operator.matmul,
+    operator.iand: operator.and_,
+    operator.ior: operator.or_,
+    operator.ixor: operator.xor,
+}
+
+
+def is_pure(fn: Callable) -> bool:
+    """Whether `fn` is known to have no effects, so that it may be run on samples."""
+    module = getattr(fn, "__module__", None)
+    if isinstance(fn, np.ufunc) or getattr(fn, "__objclass__", None) is np.ndarray:
+        return True
+    if module in ("math", "cmath", "_operator", "operator", "adcompiler.runtime"):
+        return True
+    if module == "builtins" or module is None:
+        return fn in _PURE_BUILTINS
+    if module.startswith("numpy") or module == "numpy":
+        return not module.startswith("numpy.random")
+    return False
+
+
+_PURE_BUILTINS = {
+    abs, pow, round, divmod, float, int, bool, complex, len, min, max, sum, range, slice,
+    isinstance, str, repr, tuple, type, hasattr, getattr, any, all,
+    np.array, np.zeros, np.empty, np.arange, np.concatenate, np.dot, np.where, np.vdot, np.inner,
+    np.asarray, np.empty_like, np.copyto,
+}  # fmt: skip
+
+
+def dim_of(operand: Any) -> Dim | None:
+    """The value of an integer operand as a dim."""
+    if isinstance(operand, Constant):
+        value = operand.value
+        if isinstance(value, (int, np.integer)) and not isinstance(value, bool):
+            return as_dim(int(value))
+        return None
+    if isinstance(operand, Value) and isinstance(operand.type, Scalar) and (
+        operand.type.kind == "int"
+    ):
+        return operand.type.dim if operand.type.dim is not None else symbol(("int", operand.uid))
+    return None
+
+
+def type_of(operand: Any) -> Any:
+    """The type of an operand."""
+    if isinstance(operand, Value):
+        return operand.type
+    if isinstance(operand, Constant):
+        return type_of_object(operand.value)
+    if isinstance(operand, tuple):
+        return Tuple(tuple(type_of(item) for item in operand))
+    if isinstance(operand, list):
+        items = [type_of(item) for item in operand]
+        return List(functools.reduce(join, items) if items else None, as_dim(len(items)))
+    if isinstance(operand, Slice):
+        return Object(slice)
+    return T.UNKNOWN
+
+
+def type_of_object(value: Any) -> Any:
+    """The type of a Python object whose lengths are known."""
+    match value:
+        case bool():
+            return Scalar("bool")
+        case np.generic() if value.dtype.kind in "biufc":
+            return Scalar(T.kind_of(value.dtype.name), value.dtype.name)
+        case int():
+            return Scalar("int", None, as_dim(value))
+        case float():
+            return Scalar("float")
+        case complex():
+            return Scalar("complex")
+        case np.ndarray():
+            shape = tuple(as_dim(n) for n in value.shape)
+            return Array(value.dtype.name, shape, value.flags.c_contiguous)
+        case tuple():
+            return Tuple(tuple(type_of_object(item) for item in value))
+        case list():
+            items = [type_of_object(item) for item in value]
+            return List(functools.reduce(join, items) if items else None, as_dim(len(items)))
+    return Object(type(value))
+
+
+def join(a: Any, b: Any, widen: Callable[[Dim, Dim], Dim] | None = None) -> Any:
+    """The type of what is of type `a` on one path and `b` on another.
+
+    `widen` gives the length of an axis (or integer) on which they differ; without it, an opaque
+    one.
+    """
+    if a == b or b is None:
+        return a
+    if a is None:
+        return b
+    widen = widen or (lambda p, q: symbol(("join", p, q)))
+    match a, b:
+        case Scalar(), Scalar():
+            kind = max(a.kind, b.kind, key=("bool", "int", "float", "complex").index)
+            if a.kind != b.kind and "bool" in (a.kind, b.kind):
+                return T.UNKNOWN
+            if a.dtype == b.dtype:
+                dtype = a.dtype
+            elif {a.dtype, b.dtype} <= {None, "float64"} and kind == "float":
+                dtype = None
+            else:
+                dtype = None if None in (a.dtype, b.dtype) else np.result_type(
+                    a.dtype, b.dtype
+                ).name
+            if kind == "int" and a.dim is not None and b.dim is not None:
+                return Scalar(kind, dtype, a.dim if a.dim == b.dim else None)
+            return Scalar(kind, dtype)
+        case Array(), Array() if a.dtype == b.dtype:
+            contiguous = a.contiguous and b.contiguous
+            if a.shape is None or b.shape is None or len(a.shape) != len(b.shape):
+                return Array(a.dtype, None, contiguous)
+            shape = tuple(p if p == q else widen(p, q) for p, q in zip(a.shape, b.shape))
+            return Array(a.dtype, shape, contiguous)
+        case Array(), Array() if {a.kind, b.kind} <= {"float", "complex"}:
+            return T.UNKNOWN
+        case List(), List():
+            item = join(a.item, b.item, widen)
+            return List(item, a.length if a.length == b.length else None)
+        case Tuple(), Tuple() if len(a.items) == len(b.items):
+            return Tuple(tuple(join(p, q, widen) for p, q in zip(a.items, b.items)))
+        case Object(), Object() if a.cls == b.cls:
+            return a
+    return T.UNKNOWN
+
+
+# ---------------------------------------------------------------------------------------------
+# lengths
+
+
+def never_one(dim: Dim) -> bool:
+    """Whether the length is known not to be 1."""
+    if dim.constant is not None:
+        return dim.constant != 1
+    atom = dim.atom
+    return isinstance(atom, tuple) and atom[0] == "len"
+
+
+def broadcast_dim(a: Dim, b: Dim) -> Dim:
+    """The length of an axis on which lengths `a` and `b` meet (NumPy raises if they do not fit)."""
+    if a == b or b.constant == 1:
+        return a
+    if a.constant == 1:
+        return b
+    if never_one(a):
+        return a
+    if never_one(b):
+        return b
+    return symbol(("broadcast", a, b))
+
+
+def broadcast(shapes: list[tuple[Dim, ...] | None]) -> tuple[Dim, ...] | None:
+    """The shape that arrays of these shapes broadcast to."""
+    if any(shape is None for shape in shapes):
+        return None
+    rank = max((len(shape) for shape in shapes), default=0)
+    result: list[Dim] = [as_dim(1)] * rank
+    for shape in shapes:
+        for axis, dim in enumerate(shape, rank - len(shape)):
+            result[axis] = broadcast_dim(result[axis], dim)
+    return tuple(result)
+
+
+def positive_part(dim: Dim) -> Dim:
+    """`max(0, dim)`.
+
+    >>> n = symbol("n")
+    >>> positive_part(positive_part(n - 2) - 2) == positive_part(n - 4)
+    True
+    """
+    if dim.constant is not None:
+        return as_dim(max(0, dim.constant))
+    if dim.const >= 0 and all(
+        c > 0 and isinstance(a, tuple) and a[0] in ("len", "pos") for a, c in dim.terms
+    ):
+        return dim
+    inner = Dim(dim.terms).atom
+    if isinstance(inner, tuple) and inner[0] == "pos" and dim.const <= 0:
+        return positive_part(inner[1] + dim.const)
+    return symbol(("pos", dim))
+
+
+def slice_length(length: Dim, start: Dim | None, stop: Dim | None, step: Dim | None) -> Dim:
+    """The length of `a[start:stop:step]` along an axis of `length`."""
+    stride = 1 if step is None else step.constant
+    constants = [d is None or d.constant is not None for d in (start, stop)]
+    if stride is not None and stride != 0 and length.constant is not None and all(constants):
+        s = slice(
+            None if start is None else start.constant, None if stop is None else stop.constant,
+            stride,
+        )
+        return as_dim(len(range(*s.indices(length.constant))))
+    opaque = symbol(("slice", length, start, stop, step))
+    if stride == -1 and start is None and stop is None:
+        return length
+    if stride is None or stride < 1:
+        return opaque
+    first = as_dim(0) if start is None else start
+    if first.constant is None:
+        return opaque
+    if stop is None or (stop.constant is not None and stop.constant < 0):
+        last = length if stop is None else length + stop.constant
+        if first.constant < 0:
+            # The last few of an axis that may be shorter than that.
+            return opaque
+        count = last - first
+    else:
+        return opaque
+    if stride == 1:
+        return positive_part(count)
+    return opaque
+
+
+# ---------------------------------------------------------------------------------------------
+# results
+
+
+class Undecided(Exception):
+    """The result's type cannot be told."""
+
+
+def result_type(fn: Callable, args: list, keywords: dict, fresh: Callable[[], Any]) -> Any:
+    """The type of `fn(*args, **keywords)`; a Python tuple of types where it returns several.
+
+    `fresh` makes the atom of a length that cannot be traced to an argument's.
+    """
+    fn = IN_PLACE.get(fn, fn)
+    try:
+        if fn in (operator.is_, operator.is_not, operator.not_, operator.contains):
+            return T.BOOL
+        if fn is float:
+            return T.FLOAT
+        if fn is int:
+            return T.INT
+        array = any(isinstance(t, (Array, T.Unknown)) for t in map(type_of, args))
+        ufunc = OPERATORS.get(fn, fn) if array or isinstance(fn, np.ufunc) else None
+        if isinstance(ufunc, np.ufunc) and ufunc.signature is None and ufunc.nout == 1:
+            return _elementwise_type(ufunc, args, keywords)
+        return _probe(fn, args, keywords, fresh)
+    except Undecided:
+        return T.UNKNOWN
+
+
+def _scalar_sample(kind: str, dtype: str | None, value: float = 1) -> Any:
+    if dtype is not None:
+        return np.dtype(dtype).type(value)
+    return {"bool": bool, "int": int, "float": float, "complex": complex}[kind](value)
+
+
+@functools.lru_cache(maxsize=4096)
+def _elementwise_dtype(ufunc: np.ufunc, kinds: tuple) -> str | None:
+    samples = [
+        np.ones((1,) * rank, dtype) if rank else _scalar_sample(kind, dtype)
+        for rank, kind, dtype in kinds
+    ]
+    try:
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            return ufunc(*samples).dtype.name
+    except (TypeError, ValueError):
+        return None
+
+
+def _elementwise_type(ufunc: np.ufunc, args: list, keywords: dict) -> Any:
+    if any(name not in ("dtype",) for name in keywords) or len(args) != ufunc.nin:
+        raise Undecided
+    kinds = []
+    shapes = []
+    contiguous = True
+    for arg in args:
+        match type_of(arg):
+            case Scalar(kind=kind, dtype=dtype):
+                kinds.append((0, kind, dtype))
+                shapes.append(())
+            case Array(dtype=dtype, shape=shape) as type:
+                rank = 1 if shape is None else len(shape)
+                kinds.append((rank, None, dtype))
+                shapes.append(shape)
+                contiguous = contiguous and type.contiguous
+            case _:
+                raise Undecided
+    dtype = _elementwise_dtype(ufunc, tuple(kinds))
+    if dtype is None:
+        raise Undecided
+    if "dtype" in keywords:
+        dtype = np.dtype(keywords["dtype"].value).name
+    shape = broadcast(shapes)
+    if shape == ():
+        return Scalar(T.kind_of(dtype), dtype)
+    return Array(dtype, shape, contiguous)
+
+
+class _Sampler:
+    """Concrete samples of operands for one assignment of numbers to atoms."""
+
+    def __init__(self, numbers: tuple[int, ...]) -> None:
+        self.numbers = numbers
+        self.atoms: dict[Any, int] = {}
+        self.dims: list[Dim] = []
+
+    def number(self, dim: Dim) -> int:
+        total = dim.const
+        for atom, coefficient in dim.terms:
+            if atom not in self.atoms:
+                if isinstance(atom, tuple) and atom[0] == "pos":
+                    self.atoms[atom] = max(0, self.number(atom[1]))
+                else:
+                    if len(self.atoms) >= len(self.numbers):
+                        raise Undecided
+                    self.atoms[atom] = self.numbers[len(self.atoms)]
+            total += coefficient * self.atoms[atom]
+        if dim not in self.dims:
+            self.dims.append(dim)
+        return total
+
+    def length(self, dim: Dim) -> int:
+        return max(0, self.number(dim))
+
+    def sample(self, operand: Any) -> Any:
+        if isinstance(operand, Constant):
+            if isinstance(operand.value, np.ndarray):
+                return self.of_type(type_of_object(operand.value))
+            if isinstance(operand.value, (int, np.integer)):
+                self.number(as_dim(int(operand.value)))
+            return operand.value
+        if isinstance(operand, Value):
+            dim = dim_of(operand)
+            if dim is not None and operand.type.dtype is None:
+                return self.number(dim)
+            return self.of_type(operand.type)
+        if isinstance(operand, tuple):
+            return tuple(self.sample(item) for item in operand)
+        if isinstance(operand, list):
+            return [self.sample(item) for item in operand]
+        if isinstance(operand, Slice):
+            return slice(*map(self.sample, (operand.start, operand.stop, operand.step)))
+        raise Undecided
+
+    def of_type(self, type: Any) -> Any:
+        match type:
+            case Scalar(kind=kind, dtype=dtype):
+                return _scalar_sample(kind, dtype)
+            case Array(dtype=dtype, shape=shape) if shape is not None:
+                array = np.zeros([self.length(dim) for dim in shape], dtype)
+                if array.ndim >= 2 and array.shape[-1] == array.shape[-2]:
+                    array[..., :, :] = np.eye(array.shape[-1])
+                elif array.dtype.kind in "fc":
+                    array[...] = 0.5
+                if not type.contiguous and array.ndim > 1:
+                    array = np.asfortranarray(array)
+                return array
+            case List(item=item) if item is not None:
+                # A list of unknown length: any length shows the rank and dtype.
+                count = self.length(type.length) if type.length is not None else 3
+                return [self.of_type(item) for _ in range(min(count, 64))]
+            case Tuple(items=items):
+                return tuple(self.of_type(item) for item in items)
+        raise Undecided
+
+
+def _probe(fn: Callable, args: list, keywords: dict, fresh: Callable[[], Any]) -> Any:
+    if not is_pure(fn):
+        raise Undecided
+    opaque_lists = any(
+        isinstance(type_of(a), List) and not isinstance(a, list) and type_of(a).length is None
+        for a in args
+    )
+    answers = []
+    for numbers in _PRIMES:
+        sampler = _Sampler(numbers)
+        arguments = [sampler.sample(arg) for arg in args]
+        named = {name: sampler.sample(arg) for name, arg in keywords.items()}
+        try:
+            with warnings.catch_warnings(), np.errstate(all="ignore"):
+                warnings.simplefilter("ignore")
+                answers.append((_run(fn, arguments, named), sampler))
+        except Exception:  # whatever the sample broke: nothing is known
+            raise Undecided from None
+    (one, first), (two, second) = answers
+    return _read_back(one, two, first, second, fresh, opaque_lists)
+
+
+def _run(fn: Callable, args: list, keywords: dict) -> Any:
+    if getattr(fn, "__module__", None) in ("math", "cmath"):
+        for value in (1.0, 0.5, 2.0):
+            try:
+                return fn(*[value if isinstance(a, float) else a for a in args], **keywords)
+            except (ValueError, OverflowError):
+                continue
+    return fn(*args, **keywords)
+
+
+def _read_back(one: Any, two: Any, first: _Sampler, second: _Sampler, fresh, opaque: bool) -> Any:
+    if type(one) is not type(two):
+        raise Undecided
+    match one:
+        case np.ndarray():
+            if one.dtype != two.dtype or one.ndim != two.ndim:
+                raise Undecided
+            shape = tuple(
+                _read_dim(m, n, first, second, fresh, opaque)
+                for m, n in zip(one.shape, two.shape)
+            )
+            if one.dtype.kind not in "biufc":
+                raise Undecided
+            contiguous = one.flags.c_contiguous and two.flags.c_contiguous
+            return Array(one.dtype.name, shape, contiguous)
+        case tuple():
+            if len(one) != len(two):
+                raise Undecided
+            return tuple(
+                _read_back(a, b, first, second, fresh, opaque) for a, b in zip(one, two)
+            )
+        case list():
+            if not one or len(one) != len(two):
+                return List(None if not one else T.UNKNOWN)
+            items = [_read_back(a, b, first, second, fresh, opaque) for a, b in zip(one, two)]
+            return List(functools.reduce(join, items), as_dim(len(one)))
+        case bool():
+            return T.BOOL
+        case int():
+            return Scalar("int", None, _read_dim(one, two, first, second, fresh, opaque))
+    return type_of_object(one)
+
+
+def _read_dim(m: int, n: int, first: _Sampler, second: _Sampler, fresh, opaque: bool) -> Dim:
+    if opaque and m == n == 3:
+        return symbol(fresh())
+    found = []
+    for dim in first.dims:
+        if dim.constant is None and dim in second.dims and (
+            first.number(dim) == m and second.number(dim) == n
+        ):
+            found.append(dim)
+    if len(set(found)) == 1:
+        return found[0]
+    if not found:
+        sums = {
+            a + b
+            for a in first.dims
+            for b in first.dims
+            if first.number(a) + first.number(b) == m and second.number(a) + second.number(b) == n
+        }
+        if len(sums) == 1:
+            return sums.pop()
+        if m == n:
+            return as_dim(m)
+    return symbol(fresh())
+
+
+def index_type(array: Array, path: tuple, fresh: Callable[[], Any]) -> tuple[Any, bool]:
+    """The type of `array[path]` and whether it is a view (an index without arrays).
+
+    Integer arrays in the index broadcast together, as NumPy's rules have it.
+    """
+    if array.shape is None:
+        return T.UNKNOWN, not any(isinstance(type_of(item), Array) for item in path)
+    consumed = sum(_axes_consumed(item) for item in path)
+    if consumed > len(array.shape):
+        raise IndexError(
+            f"too many indices: the array has {len(array.shape)} axes, {consumed} were indexed"
+        )
+    items = list(path)
+    ellipses = [i for i, item in enumerate(items) if _is_ellipsis(item)]
+    full = Slice(Constant(None), Constant(None), Constant(None))
+    at = ellipses[0] if ellipses else len(items)
+    items[at : at + len(ellipses)] = [full] * (len(array.shape) - consumed)
+    shape: list[Dim] = []
+    axis = 0
+    advanced: list[tuple[Dim, ...]] = []
+    positions: list[int] = []
+    place: int | None = None
+    boolean = False
+    for position, item in enumerate(items):
+        kind = type_of(item)
+        if isinstance(item, Constant) and item.value is None:
+            shape.append(as_dim(1))
+        elif isinstance(item, Slice):
+            parts = []
+            for part in (item.start, item.stop, item.step):
+                known = isinstance(part, Constant) and part.value is None
+                parts.append(None if known else dim_of(part))
+                if not known and parts[-1] is None:
+                    parts[-1] = symbol(fresh())
+            shape.append(slice_length(array.shape[axis], *parts))
+            axis += 1
+        elif isinstance(kind, Scalar) and kind.kind == "int":
+            positions.append(position)
+            if place is None:
+                place = len(shape)
+            axis += 1
+        elif isinstance(kind, (Array, List)):
+            if isinstance(kind, List):
+                kind = Array("int64", (kind.length or symbol(fresh()),))
+            if kind.shape is None:
+                return T.UNKNOWN, False
+            if kind.kind == "bool":
+                boolean = True
+                advanced.append((symbol(fresh()),))
+                axis += len(kind.shape)
+            elif kind.kind == "int":
+                advanced.append(kind.shape)
+                axis += 1
+            else:
+                raise IndexError("arrays used as indices must be of integer or boolean type")
+            positions.append(position)
+            if place is None:
+                place = len(shape)
+        else:
+            return T.UNKNOWN, False
+    if advanced:
+        joined = broadcast(advanced) if not (boolean and len(advanced) > 1) else None
+        if joined is None:
+            return T.UNKNOWN, False
+        adjacent = positions == list(range(positions[0], positions[-1] + 1))
+        start = place if adjacent else 0
+        shape[start:start] = joined
+        return Array(array.dtype, tuple(shape)), False
+    if not shape and not ellipses:
+        return Scalar(array.kind, array.dtype), False
+    whole = all(
+        isinstance(item, Slice)
+        and all(isinstance(p, Constant) and p.value is None for p in (item.start, item.stop))
+        for item in items[1:]
+    )
+    first = items[0] if items else full
+    plain = not isinstance(first, Slice) or (
+        isinstance(first.step, Constant) and first.step.value in (None, 1)
+    )
+    new_axis = any(isinstance(item, Constant) and item.value is None for item in items)
+    contiguous = array.contiguous and whole and plain and not new_axis
+    return Array(array.dtype, tuple(shape), contiguous), True
+
+
+def _is_ellipsis(item: Any) -> bool:
+    return isinstance(item, Constant) and item.value is Ellipsis
+
+
+def _axes_consumed(item: Any) -> int:
+    if isinstance(item, Constant) and (item.value is None or item.value is Ellipsis):
+        return 0
+    kind = type_of(item)
+    if isinstance(kind, Array) and kind.kind == "bool" and kind.shape is not None:
+        return len(kind.shape)
+    return 1
+
+

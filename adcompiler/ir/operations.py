@@ -1,0 +1,1352 @@
+"""What operators, items, attributes and calls mean, given the types of what they act on.
+
+`apply` writes one operation on run-time values; everything else decides which operations those
+are: an index of a tuple of known structure is no operation at all, `x.shape` is a tuple of
+lengths, a call to a function with source is its body.
+"""
+
+from __future__ import annotations
+
+import builtins
+import functools
+import operator
+import types as python_types
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import gast
+import numpy as np
+
+from adcompiler import errors
+from adcompiler.ir import types as T
+from adcompiler.ir.abstract import Closure, Method, RangeOf, Sequence, is_operand
+from adcompiler.ir.infer import (
+    IN_PLACE,
+    dim_of,
+    index_type,
+    is_pure,
+    join,
+    result_type,
+    type_of,
+)
+from adcompiler.ir.nodes import (
+    UNBOUND,
+    Accumulate,
+    Append,
+    Constant,
+    New,
+    Op,
+    Pop,
+    Slice,
+    Store,
+    Value,
+    dimension,
+)
+from adcompiler.ir.parse import parse
+from adcompiler.rules import book
+from adcompiler.runtime import range_length
+
+if TYPE_CHECKING:
+    from adcompiler.ir.resolve import Resolver
+
+NUMBER = (bool, int, float, complex, np.generic)
+STATIC_PARAMETERS = {
+    "axis", "axes", "keepdims", "ord", "ddof", "dtype", "order", "indices_or_sections", "k",
+    "repeats", "shift", "offset", "axis1", "axis2", "source", "destination", "decimals",
+    "subscripts", "mode", "indexing", "correction", "reps", "stable", "kind", "endpoint", "n",
+}  # fmt: skip
+"""Parameters of NumPy functions whose value decides what the function does."""
+
+REFUSED_METHODS = {"sort", "resize", "put", "partition", "itemset", "setfield", "byteswap"}
+
+
+def is_array(value: Any) -> bool:
+    return isinstance(type_of(value), (T.Array, T.Unknown)) and isinstance(
+        value, (Value, Constant)
+    )
+
+
+def is_static_only(item: Any) -> bool:
+    """A constant that is no number: it cannot be an item of a run-time list."""
+    return isinstance(item, Constant) and not isinstance(item.value, (*NUMBER, np.ndarray))
+
+
+# ---------------------------------------------------------------------------------------------
+# one operation
+
+
+def apply(resolver: Resolver, fn: Callable, args: list, keywords: dict, effect=False) -> Any:
+    """Write `fn(*args, **keywords)`; constants are folded, several results become a tuple."""
+    args = [resolver.operand(arg) for arg in args]
+    keywords = {name: resolver.operand(value) for name, value in keywords.items()}
+    simpler = resolver.simpler(fn, args, keywords)
+    if simpler is not None:
+        return simpler
+    everything = [*args, *keywords.values()]
+    if not effect and all(map(_is_foldable, everything)) and is_pure(fn):
+        folded = _fold(fn, args, keywords)
+        if folded is not None:
+            return folded
+    args, keywords = _make_static(resolver, fn, args, keywords)
+    pure = is_pure(fn) or book.lookup(fn) is not None or book.is_zero(fn)
+    type = (
+        result_type(fn, args, keywords, resolver.fresh) if pure and not effect else T.UNKNOWN
+    )
+    if effect and type is T.UNKNOWN:
+        type = _effect_type(resolver, fn, args, keywords)
+    effect = effect or not pure
+    if isinstance(type, tuple):
+        outs = [resolver.value(t) for t in type]
+        resolver.add(Op(fn, args, keywords, outs, effect))
+        return tuple(outs)
+    out = resolver.value(type)
+    resolver.add(Op(fn, args, keywords, [out], effect))
+    return out
+
+
+def _is_foldable(operand: Any) -> bool:
+    if isinstance(operand, Constant):
+        return operand is not UNBOUND and not isinstance(operand.value, np.ndarray)
+    if isinstance(operand, (tuple, list)):
+        return all(map(_is_foldable, operand))
+    return False
+
+
+def python_value(operand: Any) -> Any:
+    """The Python object that a constant operand tree stands for."""
+    if isinstance(operand, Constant):
+        return operand.value
+    return type(operand)(python_value(item) for item in operand)
+
+
+def _fold(fn: Callable, args: list, keywords: dict) -> Any:
+    try:
+        with np.errstate(all="raise"):
+            result = fn(
+                *map(python_value, args), **{k: python_value(v) for k, v in keywords.items()}
+            )
+    except Exception:  # it raises when the program runs, as the user's own code would
+        return None
+    if isinstance(result, (bool, int, float, str, complex, type(None), np.generic)):
+        return Constant(result)
+    if isinstance(result, tuple) and all(isinstance(r, (int, float, bool)) for r in result):
+        return tuple(map(Constant, result))
+    return None
+
+
+@functools.lru_cache(maxsize=1024)
+def _static_positions(fn: Callable) -> dict[int, str]:
+    """The positions of a NumPy function's arguments whose values must be known."""
+    try:
+        signature = book.signature_of(fn)
+    except TypeError:
+        return {}
+    names = [] if signature is None else list(signature.parameters)
+    return {i: name for i, name in enumerate(names) if name in STATIC_PARAMETERS and i > 0}
+
+
+def _make_static(resolver: Resolver, fn: Callable, args: list, keywords: dict) -> tuple:
+    """Ask for the values of arguments such as `axis`."""
+    from adcompiler.ir.resolve import NeedStatic
+
+    if isinstance(fn, np.ufunc) and fn.signature is None or not is_pure(fn):
+        return args, keywords
+    module = getattr(fn, "__module__", None) or ""
+    if not module.startswith("numpy") and getattr(fn, "__objclass__", None) is not np.ndarray:
+        return args, keywords
+    positions = _static_positions(book.canonical(fn))
+    asked = [args[i] for i in positions if i < len(args)]
+    asked += [v for name, v in keywords.items() if name in STATIC_PARAMETERS]
+    for operand in asked:
+        for leaf in _leaves(operand):
+            if isinstance(leaf.type, T.Scalar) and leaf.uid in resolver.parameter_of:
+                raise NeedStatic(leaf)
+    return args, keywords
+
+
+def _leaves(operand: Any) -> list[Value]:
+    from adcompiler.ir.nodes import leaves
+
+    return list(leaves(operand))
+
+
+def _effect_type(resolver: Resolver, fn: Callable, args: list, keywords: dict) -> Any:
+    """The type of a random draw, whose shape is that of its `size`."""
+    module = getattr(fn, "__module__", None) or ""
+    owner = type(getattr(fn, "__self__", None)).__module__ or ""
+    if not (module.startswith("numpy.random") or owner.startswith("numpy.random")):
+        return T.UNKNOWN
+    name = getattr(fn, "__name__", "")
+    if name in ("rand", "randn"):
+        size: Any = tuple(args)
+    elif name in ("random", "standard_normal", "random_sample") and args:
+        size = args[0]
+    else:
+        size = keywords.get("size", args[2] if len(args) > 2 else Constant(None))
+    kind = "int" if name in ("randint", "integers") else "float"
+    if isinstance(size, Constant) and size.value is None or size == ():
+        return T.Scalar(kind)
+    dims = [dim_of(n) for n in (size if isinstance(size, (tuple, list)) else [size])]
+    if any(dim is None for dim in dims):
+        return T.UNKNOWN
+    return T.Array("float64" if kind == "float" else "int64", tuple(dims), True)
+
+
+def binary(resolver: Resolver, fn: Callable, left: Any, right: Any) -> Any:
+    """An arithmetic operator."""
+    if isinstance(left, (tuple, list)) and type(left) is type(right) and fn is operator.add:
+        return left + right
+    if fn is operator.mul:
+        for items, count in ((left, right), (right, left)):
+            if isinstance(items, (tuple, list)):
+                if isinstance(count, Constant):
+                    return items * count.value
+                if isinstance(items, list) and isinstance(count, Value) and is_operand(items):
+                    return _repeated(resolver, items, count)
+    if fn is operator.mod and isinstance(left, Constant) and isinstance(left.value, str):
+        out = resolver.value(T.Object(str))
+        resolver.add(Op(fn, [left, resolver.operand(right)], {}, [out]))
+        return out
+    if isinstance(type_of(left), T.List) and fn is operator.add and isinstance(left, Value):
+        return _concatenated(resolver, left, right)
+    return resolver.op(fn, left, right)
+
+
+def _repeated(resolver: Resolver, items: list, count: Value) -> Value:
+    if not all(isinstance(type_of(item), T.Scalar) for item in items):
+        raise resolver.error(
+            "`*` repeats a list of arrays a number of times that is not known",
+            "the items would all be one object", "use a comprehension",
+        )
+    item = functools.reduce(join, map(type_of, items))
+    snapshot = resolver.value(T.List(item))
+    resolver.add(Op(operator.mul, [items, count], {}, [snapshot]))
+    out = resolver.value(T.List(item))
+    resolver.add(New(snapshot, out))
+    return out
+
+
+def _concatenated(resolver: Resolver, left: Value, right: Any) -> Value:
+    out = resolver.value(T.List(join(left.type.item, type_of(right).item)))
+    resolver.add(New([], out))
+    for part in (left, right):
+        _extend(resolver, out, part)
+    return out
+
+
+def compared(resolver: Resolver, op: Any, table: dict, left: Any, right: Any) -> Any:
+    """One comparison."""
+    if isinstance(op, (gast.In, gast.NotIn)):
+        answer = _contains(resolver, right, left)
+        if isinstance(op, gast.NotIn):
+            if isinstance(answer, Constant):
+                return Constant(not answer.value)
+            return resolver.op(operator.not_, answer)
+        return answer
+    fn = table[type(op)]
+    if fn in (operator.is_, operator.is_not):
+        known = _identical(left, right)
+        if known is not None:
+            return Constant(known if fn is operator.is_ else not known)
+    if isinstance(left, (tuple, list)) and isinstance(right, (tuple, list)):
+        if fn in (operator.eq, operator.ne) and len(left) == len(right):
+            tests = [resolver.op(operator.eq, p, q) for p, q in zip(left, right)]
+            same: Any = Constant(True)
+            for test in tests:
+                same = test if isinstance(same, Constant) and same.value else (
+                    same if isinstance(test, Constant) and test.value
+                    else resolver.op(operator.and_, same, test)
+                )
+            return same if fn is operator.eq else resolver.op(operator.not_, same)
+    if not (is_operand(left) and is_operand(right)):
+        raise resolver.error("comparison of things that only exist at compile time")
+    static = _equal_dims(fn, left, right)
+    if static is not None:
+        return Constant(static)
+    return resolver.op(fn, left, right)
+
+
+def _equal_dims(fn: Callable, left: Any, right: Any) -> bool | None:
+    p, q = dim_of(left), dim_of(right)
+    if p is None or q is None:
+        return None
+    difference = (p - q).constant
+    return None if difference is None else bool(fn(difference, 0))
+
+
+def _identical(left: Any, right: Any) -> bool | None:
+    for a, b in ((left, right), (right, left)):
+        if isinstance(b, Constant) and (b.value is None or isinstance(b.value, type)):
+            if isinstance(a, Constant):
+                return a.value is b.value
+            if isinstance(a, Value) and isinstance(a.type, T.Unknown):
+                return None
+            return False
+    return None
+
+
+def _contains(resolver: Resolver, items: Any, item: Any) -> Any:
+    if isinstance(item, Constant):
+        if isinstance(items, dict):
+            return Constant(item.value in items)
+        if isinstance(items, (tuple, list)) and all(isinstance(i, Constant) for i in items):
+            return Constant(item.value in [i.value for i in items])
+        if isinstance(items, Constant):
+            return Constant(item.value in items.value)
+    return resolver.op(operator.contains, items, item)
+
+
+def in_place(resolver: Resolver, fn: Callable, old: Any, value: Any, item: bool = False) -> Any:
+    """`old op= value`; gives what the name stands for afterwards."""
+    if isinstance(old, (tuple, list)):
+        return binary(resolver, IN_PLACE.get(fn, fn), old, value)
+    if isinstance(old, Constant) and isinstance(value, Constant):
+        return resolver.op(IN_PLACE.get(fn, fn), old, value)
+    kind = type_of(old)
+    if isinstance(kind, T.List):
+        if fn is not operator.iadd:
+            raise resolver.error("augmented assignment to a list")
+        _extend(resolver, old, value)
+        return old
+    if isinstance(kind, T.Unknown):
+        raise resolver.error(
+            "augmented assignment to a value of unknown type",
+            "an array would be updated in place, a number would be replaced",
+            "write `x = x + ...`, or `x[...] += ...` for an array",
+        )
+    if isinstance(kind, T.Array):
+        if isinstance(old, Constant):
+            raise _global_write(resolver, old)
+        result = apply(resolver, fn, [old, value], {})
+        _check_cast(resolver, type_of(result), kind)
+        if item:  # the caller stores it back into the item
+            return result
+        resolver.add(Store(old, (), result))
+        return old
+    return resolver.op(fn, old, value)
+
+
+def _check_cast(resolver: Resolver, result: Any, kind: T.Array) -> None:
+    if isinstance(result, (T.Array, T.Scalar)) and result.dtype is not None:
+        if not np.can_cast(result.dtype, kind.dtype, "same_kind"):
+            raise resolver.error(
+                f"in-place update of {kind.dtype} with {result.dtype}",
+                "NumPy refuses to cast the result back",
+                "make the array a float array first, e.g. `.astype(float)`",
+            )
+
+
+def _global_write(resolver: Resolver, constant: Constant) -> errors.ResolveError:
+    return resolver.error(
+        f"write to the global array `{constant.name or 'array'}`",
+        "a derivative call must not change what its caller holds",
+        "copy it inside the function first, or pass it as an argument",
+    )
+
+
+# ---------------------------------------------------------------------------------------------
+# items
+
+
+def path_of(resolver: Resolver, index: Any) -> tuple:
+    """The index between brackets as a path."""
+    if isinstance(index, tuple):
+        return tuple(_index_operand(resolver, item) for item in index)
+    return (_index_operand(resolver, index),)
+
+
+def _index_operand(resolver: Resolver, item: Any) -> Any:
+    if isinstance(item, Constant) and isinstance(item.value, slice):
+        parts = (item.value.start, item.value.stop, item.value.step)
+        return Slice(*map(Constant, parts))
+    return resolver.operand(item)
+
+
+def get_item(resolver: Resolver, base: Any, index: Any) -> Any:
+    """`base[index]`."""
+    from adcompiler.ir.resolve import NeedStatic, NeedUnroll
+
+    if isinstance(base, (tuple, list)) and not isinstance(index, (tuple, list)):
+        if isinstance(index, Constant):
+            try:
+                return base[index.value]
+            except IndexError:
+                raise resolver.error(
+                    "index out of range", f"there are {len(base)} items"
+                ) from None
+        if isinstance(index, Slice) and is_constant_slice(index):
+            return base[python_slice(index)]
+        if isinstance(index, Value):
+            if index.uid in resolver.parameter_of:
+                raise NeedStatic(index)
+            if isinstance(base, list) or _uniform(base):
+                listed = resolver.settle(list(base))
+                if isinstance(listed, Value):
+                    return get_item(resolver, listed, index)
+            raise NeedUnroll(index)
+    if isinstance(base, dict):
+        if isinstance(index, Constant) and index.value in base:
+            return base[index.value]
+        if isinstance(index, Value) and index.uid in resolver.parameter_of:
+            raise NeedStatic(index)
+        raise resolver.error("dict item", "the key is not among the keys that are known here")
+    if isinstance(base, Constant) and not isinstance(base.value, np.ndarray):
+        if isinstance(index, Constant):
+            return resolver.constant(base.value[index.value])
+        raise resolver.error(
+            f"index into a {type(base.value).__name__}", "the index is not known"
+        )
+    kind = type_of(base)
+    path = path_of(resolver, index)
+    if isinstance(kind, T.List):
+        if isinstance(path[0], Slice):
+            return _list_slice(resolver, base, path)
+        item = kind.item if kind.item is not None else T.UNKNOWN
+        out = resolver.value(item)
+        resolver.add(Op(operator.getitem, [base, path], {}, [out]))
+        return out
+    if isinstance(kind, T.Array):
+        try:
+            type, _view = index_type(kind, path, resolver.fresh)
+        except IndexError as error:
+            raise resolver.error("index", str(error)) from None
+    elif isinstance(kind, T.Unknown):
+        type = T.UNKNOWN
+    elif isinstance(kind, T.Scalar) and kind.dtype is not None and path in ((), _ellipsis_path):
+        return base
+    else:
+        raise resolver.error(f"index into a {_kind_name(kind)}", "it has no items")
+    out = resolver.value(type)
+    resolver.add(Op(operator.getitem, [base, path], {}, [out]))
+    return out
+
+
+_ellipsis_path = ()
+
+
+def _uniform(items: tuple) -> bool:
+    types = [type_of(item) for item in items]
+    return bool(items) and all(isinstance(t, T.Scalar) for t in types)
+
+
+def _kind_name(kind: Any) -> str:
+    match kind:
+        case T.Scalar(kind=name):
+            return name
+        case T.Object(cls=cls):
+            return cls.__name__
+    return type(kind).__name__.lower()
+
+
+def is_constant_slice(index: Slice) -> bool:
+    return all(isinstance(p, Constant) for p in (index.start, index.stop, index.step))
+
+
+def python_slice(index: Slice) -> slice:
+    return slice(index.start.value, index.stop.value, index.step.value)
+
+
+def _list_slice(resolver: Resolver, base: Value, path: tuple) -> Value:
+    """A slice of a list: a new list with the same items."""
+    snapshot = resolver.value(T.List(base.type.item))
+    resolver.add(Op(operator.getitem, [base, path], {}, [snapshot]))
+    out = resolver.value(T.List(base.type.item))
+    resolver.add(New(snapshot, out))
+    return out
+
+
+def set_item(resolver: Resolver, base: Any, index: Any, value: Any) -> None:
+    """`base[index] = value`."""
+    if isinstance(base, dict) and isinstance(index, Constant):
+        raise resolver.error(
+            "store into a dict", "dicts are taken apart at compile time",
+            "build a new dict, or use separate names",
+        )
+    if isinstance(base, Constant) and isinstance(base.value, np.ndarray):
+        raise _global_write(resolver, base)
+    kind = type_of(base)
+    if isinstance(kind, T.List) and isinstance(base, Value):
+        path = path_of(resolver, index)
+        if isinstance(path[0], Slice):
+            raise resolver.error("store into a slice of a list", "", "store item by item")
+        _check_item(resolver, kind, value)
+        resolver.add(Store(base, path, resolver.operand(value)))
+        return
+    if isinstance(kind, T.Unknown):
+        raise resolver.error(
+            "store into a value of unknown type",
+            "what it shares its memory with cannot be told",
+            "make it with np.zeros or .copy() in this function",
+        )
+    if not isinstance(kind, T.Array):
+        raise resolver.error(
+            f"store into a {_kind_name(kind)}", "it cannot be written",
+            "use an array or a list that was given a name",
+        )
+    path = path_of(resolver, index)
+    try:
+        index_type(kind, path, resolver.fresh)
+    except IndexError as error:
+        raise resolver.error("index", str(error)) from None
+    if isinstance(value, (list, tuple)):
+        value = resolver.op(np.array, list(value))
+    resolver.add(Store(base, path, resolver.operand(value)))
+
+
+def _check_item(resolver: Resolver, kind: T.List, value: Any) -> None:
+    if not isinstance(value, (Value, Constant)):
+        raise resolver.error(
+            "item of a list", "lists that change hold numbers or arrays only",
+            "use several lists, one for each component",
+        )
+
+
+def unpacked(resolver: Resolver, value: Any, count: int | None) -> list:
+    """The items of what is unpacked into `count` targets."""
+    items = static_items(value)
+    if items is not None:
+        return items
+    kind = type_of(value)
+    if isinstance(kind, T.Array) and kind.shape:
+        length = kind.shape[0].constant if count is None else count
+        if length is not None:
+            return [get_item(resolver, value, Constant(i)) for i in range(length)]
+    if isinstance(kind, T.List) and count is not None:
+        return [get_item(resolver, value, Constant(i)) for i in range(count)]
+    raise resolver.error(
+        "unpacking", "how many items there are is not known", "use indices"
+    )
+
+
+# ---------------------------------------------------------------------------------------------
+# attributes
+
+
+def get_attribute(resolver: Resolver, base: Any, name: str) -> Any:
+    """`base.name`."""
+    if isinstance(base, Constant) and not isinstance(base.value, (*NUMBER, np.ndarray, str)):
+        try:
+            value = getattr(base.value, name)
+        except AttributeError:
+            raise resolver.error(f"`.{name}`", f"{base!r} has no such attribute") from None
+        if isinstance(base.value, python_types.ModuleType):
+            if not base.value.__name__.startswith(("numpy", "math", "adcompiler")):
+                resolver.guard(base.value, name, value)
+            return resolver.constant(value, _module_path(base, name, value))
+        resolver.guard(base.value, name, value)
+        return resolver.constant(value)
+    kind = type_of(base)
+    if isinstance(kind, T.Array):
+        if name == "shape":
+            return shape(resolver, base)
+        if name == "ndim" and kind.shape is not None:
+            return Constant(len(kind.shape))
+        if name == "size":
+            return size(resolver, base)
+        if name == "dtype":
+            return Constant(np.dtype(kind.dtype))
+        if name in ("T", "real", "imag"):
+            return apply(resolver, getattr, [base, Constant(name)], {})
+        if hasattr(np.ndarray, name):
+            return Method(base, name)
+    if isinstance(kind, T.Scalar):
+        if name == "shape":
+            return ()
+        if name == "ndim":
+            return Constant(0)
+        if name == "T":
+            return base
+        if name in ("real", "imag"):
+            return apply(resolver, getattr, [base, Constant(name)], {})
+        if name == "dtype" and kind.dtype is not None:
+            return Constant(np.dtype(kind.dtype))
+        return Method(base, name)
+    if isinstance(kind, T.Unknown) and hasattr(np.ndarray, name):
+        if callable(getattr(np.ndarray, name)):
+            return Method(base, name)
+        return apply(resolver, getattr, [base, Constant(name)], {})
+    return Method(base, name)
+
+
+def _module_path(base: Constant, name: str, value: Any) -> str | None:
+    if isinstance(value, (*NUMBER, np.ndarray)) and base.name:
+        return f"{base.name}.{name}"
+    return None
+
+
+def set_attribute(resolver: Resolver, base: Any, name: str, value: Any) -> None:
+    raise resolver.error(
+        f"write to the attribute `.{name}`",
+        "objects are not taken apart yet",
+        "keep the value in a local name",
+    )
+
+
+def shape(resolver: Resolver, array: Any) -> Any:
+    """`np.shape(array)`: a tuple of lengths where the rank is known."""
+    kind = type_of(array)
+    if isinstance(kind, T.Scalar):
+        return ()
+    if isinstance(kind, T.Array) and kind.shape is not None:
+        return tuple(length(resolver, array, axis) for axis in range(len(kind.shape)))
+    if isinstance(array, (list, tuple)):
+        raise resolver.error("shape of a list", "", "make it an array first")
+    out = resolver.value(T.UNKNOWN)
+    resolver.add(Op(np.shape, [array], {}, [out]))
+    return out
+
+
+def length(resolver: Resolver, array: Any, axis: int) -> Any:
+    """The length of one axis, as a constant where it is known."""
+    kind = type_of(array)
+    dim = kind.shape[axis]
+    if dim.constant is not None:
+        return Constant(dim.constant)
+    out = resolver.value(T.Scalar("int", None, dim))
+    resolver.add(Op(dimension, [array, Constant(axis)], {}, [out]))
+    return out
+
+
+def size(resolver: Resolver, array: Any) -> Any:
+    kind = type_of(array)
+    if not isinstance(kind, T.Array) or kind.shape is None:
+        return resolver.op(np.size, array)
+    total: Any = Constant(1)
+    for axis in range(len(kind.shape)):
+        n = length(resolver, array, axis)
+        one = isinstance(total, Constant) and total.value == 1
+        total = n if one else resolver.op(operator.mul, total, n)
+    return total
+
+
+# ---------------------------------------------------------------------------------------------
+# iteration
+
+
+def static_items(value: Any) -> list | None:
+    """The items of what has known structure."""
+    if isinstance(value, (tuple, list)):
+        return list(value)
+    if isinstance(value, dict):
+        return [Constant(key) for key in value]
+    if isinstance(value, Constant) and isinstance(value.value, (str, range)):
+        return [Constant(item) for item in value.value]
+    if isinstance(value, Sequence) and isinstance(value.length, _StaticLength):
+        return [value.item(Constant(i)) for i in range(value.length.value)]
+    return None
+
+
+class _StaticLength(Constant):
+    """The length of a sequence whose items exist at compile time."""
+
+
+def constant_range(resolver: Resolver, value: Any) -> list:
+    """The indices of a range with constant bounds, for a loop that must be written out."""
+    if isinstance(value, RangeOf):
+        bounds = (value.start, value.stop, value.step)
+        if all(isinstance(b, Constant) for b in bounds):
+            return [Constant(i) for i in range(*(b.value for b in bounds))]
+    if isinstance(value, Sequence) and isinstance(value.length, Constant):
+        return [value.item(Constant(i)) for i in range(value.length.value)]
+    raise resolver.error(
+        "index into things of different kinds",
+        "the index is only known at run time",
+        "loop over the things themselves (`for w, b in layers`), or put them into one array",
+    )
+
+
+def sequence(resolver: Resolver, value: Any) -> Sequence:
+    """What a loop walks, item by item."""
+    if isinstance(value, Sequence):
+        return value
+    if isinstance(value, RangeOf):
+        first, step = value.start, value.step
+        count = _range_length(resolver, value)
+
+        def at(index: Any) -> Any:
+            scaled = (
+                index if isinstance(step, Constant) and step.value == 1
+                else resolver.op(operator.mul, index, step)
+            )
+            if isinstance(first, Constant) and first.value == 0:
+                return scaled
+            return resolver.op(operator.add, first, scaled)
+
+        return Sequence(count, at)
+    if isinstance(value, (tuple, list, dict)):
+        items = static_items(value)
+        return Sequence(_StaticLength(len(items)), lambda i: items[_static_index(resolver, i)])
+    kind = type_of(value)
+    if isinstance(kind, T.Array):
+        if kind.shape is None or not kind.shape:
+            raise resolver.error("loop over an array of unknown rank", "", "use indices")
+        return Sequence(length(resolver, value, 0), lambda i: get_item(resolver, value, i))
+    if isinstance(kind, T.List):
+        return Sequence(resolver.op(len, value), lambda i: get_item(resolver, value, i))
+    raise resolver.error(
+        f"loop over a {_kind_name(kind)}", "its items are not known",
+        "loop over a range, an array or a list",
+    )
+
+
+def _static_index(resolver: Resolver, index: Any) -> int:
+    from adcompiler.ir.resolve import NeedUnroll
+
+    if isinstance(index, Constant):
+        return index.value
+    raise NeedUnroll(index)
+
+
+def _range_length(resolver: Resolver, value: RangeOf) -> Any:
+    if isinstance(value.step, Constant) and value.step.value == 1:
+        if isinstance(value.start, Constant) and value.start.value == 0:
+            return value.stop
+        return resolver.op(operator.sub, value.stop, value.start)
+    bounds = (value.start, value.stop, value.step)
+    if all(isinstance(b, Constant) for b in bounds):
+        return Constant(len(range(*(b.value for b in bounds))))
+    out = resolver.value(T.INT)
+    resolver.add(Op(range_length, list(bounds), {}, [out]))
+    return out
+
+
+def comprehension(resolver: Resolver, node: Any) -> Any:
+    """A list comprehension or generator: items of known structure, or a loop that appends."""
+    saved = {
+        name: resolver.frame.env.get(name, UNBOUND)
+        for generator in node.generators
+        for name in _target_names(generator.target)
+    }
+    static = _static_comprehension(resolver, node.generators, node.elt)
+    if static is None:
+        out = resolver.value(T.List(None))
+        resolver.add(New([], out))
+        depth = len(resolver.frames) - 1
+        name = f"items of {id(node)}"
+        resolver.frames[depth].env[name] = out
+        _append_all(resolver, node, 0, out)
+        del resolver.frames[depth].env[name]
+        static = out
+    for name, value in saved.items():
+        if value is UNBOUND:
+            resolver.frame.env.pop(name, None)
+        else:
+            resolver.frame.env[name] = value
+    return static
+
+
+def _target_names(target: Any) -> list[str]:
+    return [n.id for n in gast.walk(target) if isinstance(n, gast.Name)]
+
+
+def _static_comprehension(resolver: Resolver, generators: list, element: Any) -> list | None:
+    """The items, where every loop walks things of known structure."""
+    if not generators:
+        return [resolver.eval(element)]
+    generator, *rest = generators
+    iterable = resolver.eval(generator.iter)
+    if isinstance(iterable, (RangeOf, Value)) or (
+        isinstance(iterable, Sequence) and not isinstance(iterable.length, _StaticLength)
+    ):
+        return None
+    items = static_items(iterable)
+    if items is None:
+        return None
+    result: list = []
+    for item in items:
+        resolver.assign(generator.target, item)
+        tests = [resolver.truth(resolver.eval(test)) for test in generator.ifs]
+        if not all(isinstance(test, bool) for test in tests):
+            return None
+        if all(tests):
+            inner = _static_comprehension(resolver, rest, element)
+            if inner is None:
+                return None
+            result += inner
+    return result
+
+
+def _append_all(resolver: Resolver, node: Any, level: int, out: Value) -> None:
+    if level == len(node.generators):
+        item = resolver.eval(node.elt)
+        append(resolver, out, item)
+        return
+    generator = node.generators[level]
+    step = gast.Expr(value=Callback(lambda: _append_all(resolver, node, level + 1, out)))
+    body: list = [gast.copy_location(step, node)]
+    for test in reversed(generator.ifs):
+        body = [gast.If(test=test, body=body, orelse=[])]
+    loop = gast.For(target=generator.target, iter=generator.iter, body=body, orelse=[],
+                    type_comment=None)
+    for part in gast.walk(loop):
+        if not hasattr(part, "lineno") and isinstance(part, (gast.stmt, gast.expr)):
+            gast.copy_location(part, node)
+    resolver.for_loop(loop)
+
+
+class Callback:
+    """An expression of a synthesised loop that runs code of the resolver."""
+
+    _fields = ()
+
+    def __init__(self, run: Callable[[], None]) -> None:
+        self.run = run
+
+
+# ---------------------------------------------------------------------------------------------
+# lists
+
+
+def append(resolver: Resolver, target: Value, item: Any) -> None:
+    """`target.append(item)`; the first append says what the list holds."""
+    item = resolver.settle(item)
+    if isinstance(item, (tuple, list)) and is_operand(item) and all(
+        isinstance(type_of(i), T.Scalar) for i in item
+    ):
+        raise resolver.error(
+            "append of a tuple or list", "lists that grow hold numbers or arrays only",
+            "append an array (`np.array([...])`), or use one list for each component",
+        )
+    _check_item(resolver, target.type, item)
+    widened = join(target.type.item, _stable(type_of(item)))
+    target.type = T.List(widened)
+    resolver.add(Append(target, resolver.operand(item)))
+
+
+def _stable(kind: Any) -> Any:
+    return T.Scalar(kind.kind, kind.dtype) if isinstance(kind, T.Scalar) else kind
+
+
+def _extend(resolver: Resolver, target: Value, items: Any) -> None:
+    static = static_items(items)
+    if static is not None:
+        for item in static:
+            append(resolver, target, item)
+        return
+    walked = sequence(resolver, items)
+    node = resolver.node
+
+    def run(index: Value) -> None:
+        append(resolver, target, walked.item(index))
+
+    simple_loop(resolver, walked.length, run, node)
+
+
+def simple_loop(resolver: Resolver, count: Any, run: Callable[[Value], None], node: Any) -> None:
+    """A loop that carries nothing."""
+    from adcompiler.ir.nodes import Block, Loop, Range
+
+    index = resolver.value(T.INT, "i")
+    block = Block([index])
+    with resolver.writing(block):
+        run(index)
+    domain = Range(Constant(0), resolver.operand(count), Constant(1))
+    resolver.add(Loop(domain, [], block, []))
+
+
+def list_method(resolver: Resolver, base: Value, name: str, args: list) -> Any:
+    if name == "append":
+        append(resolver, base, args[0])
+        return Constant(None)
+    if name == "extend":
+        _extend(resolver, base, args[0])
+        return Constant(None)
+    if name == "pop" and (not args or _is_minus_one(args[0])):
+        out = resolver.value(base.type.item or T.UNKNOWN)
+        resolver.add(Pop(base, out))
+        return out
+    if name == "copy":
+        return _list_slice(resolver, base, (Slice(*[Constant(None)] * 3),))
+    raise resolver.error(
+        f"`.{name}` of a list", "only append, extend, pop() and copy are compiled",
+        "use an array, or append and index",
+    )
+
+
+def _is_minus_one(value: Any) -> bool:
+    return isinstance(value, Constant) and value.value == -1
+
+
+# ---------------------------------------------------------------------------------------------
+# calls
+
+
+def call(resolver: Resolver, fn: Any, args: list, keywords: dict) -> Any:
+    """`fn(*args, **keywords)`."""
+    if isinstance(fn, Closure):
+        return resolver.call(
+            fn.tree, args, keywords, fn.frame, fn.defaults, fn.keyword_defaults
+        )
+    if isinstance(fn, Method):
+        return _call_method(resolver, fn, args, keywords)
+    if isinstance(fn, Constant):
+        return _call_object(resolver, fn.value, args, keywords)
+    raise resolver.error(
+        "call of a value", "which function it is is not known at compile time",
+        "call a function by its name",
+    )
+
+
+def _call_object(resolver: Resolver, fn: Any, args: list, keywords: dict) -> Any:
+    if isinstance(fn, functools.partial):
+        given = [resolver.constant(arg) for arg in fn.args]
+        named = {k: resolver.constant(v) for k, v in fn.keywords.items()}
+        return _call_object(resolver, fn.func, [*given, *args], {**named, **keywords})
+    special = SPECIAL.get(fn) if _is_hashable(fn) else None
+    if special is not None:
+        result = special(resolver, args, keywords)
+        if result is not NotImplemented:
+            return result
+    if book.lookup(fn) is not None or book.is_zero(fn) or is_pure(fn):
+        return call_known(resolver, fn, args, keywords)
+    if isinstance(fn, python_types.BuiltinFunctionType | python_types.MethodType):
+        owner = getattr(fn, "__self__", None)
+        if isinstance(owner, np.ufunc):
+            return _ufunc_method(resolver, owner, fn.__name__, args, keywords)
+        module = type(owner).__module__ or ""
+        if module.startswith("numpy.random"):
+            return apply(resolver, fn, args, keywords, effect=True)
+    if isinstance(fn, python_types.FunctionType):
+        return resolver.call(parse(fn), args, keywords)
+    if isinstance(fn, python_types.MethodType):
+        owner = resolver.constant(fn.__self__)
+        return _call_object(resolver, fn.__func__, [owner, *args], keywords)
+    primal = getattr(fn, "primal", None)
+    if primal is not None and callable(primal):
+        raise resolver.error(
+            f"call of a derivative (`{getattr(fn, '__name__', 'grad')}`)",
+            "derivatives inside differentiated functions are not compiled yet",
+            "differentiate the outer function with hessian or jvp",
+        )
+    if isinstance(fn, type) and issubclass(fn, BaseException):
+        return resolver.raised(fn, None)
+    if isinstance(fn, type):
+        raise resolver.error(
+            f"making a `{fn.__name__}`", "objects are not taken apart yet",
+            "pass its fields as arguments or a dict",
+        )
+    module = getattr(fn, "__module__", None) or ""
+    effect = True
+    return apply(resolver, fn, args, keywords, effect=effect or bool(module))
+
+
+def _is_hashable(fn: Any) -> bool:
+    try:
+        hash(fn)
+    except TypeError:
+        return False
+    return True
+
+
+def call_known(resolver: Resolver, fn: Callable, args: list, keywords: dict) -> Any:
+    """A call of a function of NumPy, `math` or the rulebook."""
+    out = keywords.pop("out", None) if "out" in keywords else None
+    if isinstance(fn, np.ufunc) and len(args) > fn.nin:
+        out = args[fn.nin]
+        args = args[: fn.nin]
+    where = keywords.get("where")
+    if where is not None and not (isinstance(where, Constant) and where.value is True):
+        raise resolver.error(
+            "`where=` argument", "what it leaves unchanged is not modelled",
+            "use np.where(condition, new, old)",
+        )
+    args = [_snapshot_items(resolver, arg) for arg in args]
+    result = apply(resolver, fn, args, keywords)
+    if out is not None and not (isinstance(out, Constant) and out.value is None):
+        if isinstance(out, tuple):
+            (out,) = out
+        kind = type_of(out)
+        if not isinstance(kind, T.Array) or isinstance(out, Constant):
+            raise resolver.error("`out=` argument", "it must be a local array of known type")
+        _check_cast(resolver, type_of(result), kind)
+        resolver.add(Store(out, (), result))
+        return out
+    return result
+
+
+def _snapshot_items(resolver: Resolver, arg: Any) -> Any:
+    if isinstance(arg, (tuple, list)):
+        return type(arg)(_snapshot_items(resolver, item) for item in arg)
+    if isinstance(arg, Sequence):
+        items = static_items(arg)
+        if items is not None:
+            return items
+    return arg
+
+
+def _ufunc_method(resolver: Resolver, ufunc: np.ufunc, name: str, args: list, keywords: dict):
+    if name == "at" and ufunc is np.add and not keywords:
+        array, index, value = args
+        if not isinstance(type_of(array), T.Array) or isinstance(array, Constant):
+            raise resolver.error("`np.add.at`", "its first argument must be a local array")
+        resolver.add(Accumulate(array, path_of(resolver, index), resolver.operand(value)))
+        return Constant(None)
+    if name == "reduce" and ufunc in (np.add, np.multiply, np.maximum, np.minimum):
+        fn = {np.add: np.sum, np.multiply: np.prod, np.maximum: np.max, np.minimum: np.min}[ufunc]
+        keywords.setdefault("axis", Constant(0))
+        return apply(resolver, fn, args, keywords)
+    raise resolver.error(
+        f"`np.{ufunc.__name__}.{name}`", "it has no derivative rule",
+        "write it with the function itself",
+    )
+
+
+def _call_method(resolver: Resolver, method: Method, args: list, keywords: dict) -> Any:
+    base, name = method.receiver, method.name
+    kind = type_of(base) if isinstance(base, (Value, Constant)) else None
+    if isinstance(kind, T.List) and isinstance(base, Value):
+        return list_method(resolver, base, name, args)
+    if isinstance(base, dict):
+        return _dict_method(resolver, base, name, args)
+    if isinstance(base, list):
+        raise resolver.error(
+            f"`.{name}` of a list of things of different kinds",
+            "such lists are taken apart at compile time and cannot change",
+            "write the list out, or hold arrays of one shape",
+        )
+    if isinstance(base, tuple) and name in ("index", "count"):
+        raise resolver.error(f"`.{name}` of a tuple")
+    if isinstance(base, Constant) and isinstance(base.value, str):
+        if name == "join" or not all(isinstance(a, Constant) for a in args):
+            out = resolver.value(T.Object(str))
+            fn = getattr(str, name)
+            resolver.add(Op(fn, [base, *map(resolver.operand, args)], {}, [out]))
+            return out
+        value = getattr(base.value, name)(*[a.value for a in args])
+        return resolver.constant(value)
+    if isinstance(kind, (T.Array, T.Unknown, T.Scalar)):
+        return _array_method(resolver, base, name, args, keywords)
+    raise resolver.error(f"`.{name}`", "the method is not known")
+
+
+def _array_method(resolver: Resolver, base: Any, name: str, args: list, keywords: dict) -> Any:
+    kind = type_of(base)
+    if name == "copy" and isinstance(kind, T.Scalar):
+        return base
+    if name == "fill" and isinstance(kind, T.Array):
+        if isinstance(base, Constant):
+            raise _global_write(resolver, base)
+        resolver.add(Store(base, (), resolver.operand(args[0])))
+        return Constant(None)
+    if name == "item" and isinstance(kind, T.Scalar) and not args:
+        return resolver.op(float if kind.kind == "float" else int, base)
+    if name == "item" and isinstance(kind, T.Array):
+        items = args or [Constant(0)] * len(kind.shape or ())
+        return resolver.op(float, get_item(resolver, base, tuple(items)))
+    if name == "tolist":
+        raise resolver.error(
+            "`.tolist()`", "the list's structure is only known at run time",
+            "index the array instead",
+        )
+    if name in REFUSED_METHODS:
+        raise resolver.error(
+            f"`.{name}()` in place", "its effect on the array is not modelled",
+            f"use `x = np.{name}(x)`" if name == "sort" else "store items instead",
+        )
+    if name == "dot":
+        return call_known(resolver, np.dot, [base, *args], keywords)
+    if name in ("reshape", "transpose") and len(args) > 1:
+        args = [tuple(args)]
+        fn = np.reshape if name == "reshape" else np.transpose
+        return call_known(resolver, fn, [base, *args], keywords)
+    if name in ("reshape", "transpose") and args:
+        fn = np.reshape if name == "reshape" else np.transpose
+        return call_known(resolver, fn, [base, *args], keywords)
+    fn = getattr(np.ndarray, name, None)
+    if fn is None:
+        raise resolver.error(f"`.{name}()`", "arrays have no such method")
+    return call_known(resolver, fn, [base, *args], keywords)
+
+
+def _dict_method(resolver: Resolver, base: dict, name: str, args: list) -> Any:
+    if name == "items":
+        return [(Constant(k), v) for k, v in base.items()]
+    if name == "keys":
+        return [Constant(k) for k in base]
+    if name == "values":
+        return list(base.values())
+    if name == "get" and isinstance(args[0], Constant):
+        return base.get(args[0].value, args[1] if len(args) > 1 else Constant(None))
+    if name == "copy":
+        return dict(base)
+    raise resolver.error(f"`.{name}` of a dict", "dicts are taken apart at compile time")
+
+
+# -- functions that are more than an operation --------------------------------------------------
+
+
+def _call_range(resolver: Resolver, args: list, keywords: dict) -> Any:
+    parts = [resolver.operand(arg) for arg in args]
+    if len(parts) == 1:
+        return RangeOf(Constant(0), parts[0], Constant(1))
+    if len(parts) == 2:
+        return RangeOf(parts[0], parts[1], Constant(1))
+    return RangeOf(*parts)
+
+
+def _call_enumerate(resolver: Resolver, args: list, keywords: dict) -> Any:
+    inner = sequence(resolver, args[0])
+    start = args[1] if len(args) > 1 else keywords.get("start", Constant(0))
+
+    def item(index: Any) -> Any:
+        number = index
+        if not (isinstance(start, Constant) and start.value == 0):
+            number = resolver.op(operator.add, index, start)
+        return (number, inner.item(index))
+
+    return Sequence(inner.length, item)
+
+
+def _call_zip(resolver: Resolver, args: list, keywords: dict) -> Any:
+    inner = [sequence(resolver, arg) for arg in args]
+    lengths = [s.length for s in inner]
+    if all(isinstance(n, Constant) for n in lengths):
+        count = min(n.value for n in lengths)
+        static = any(isinstance(n, _StaticLength) for n in lengths)
+        total: Any = _StaticLength(count) if static else Constant(count)
+    elif any(isinstance(n, _StaticLength) for n in lengths):
+        raise resolver.error(
+            "zip of things of known and unknown number", "", "index the array instead"
+        )
+    else:
+        total = lengths[0]
+        for n in lengths[1:]:
+            if dim_of(n) is None or dim_of(n) != dim_of(total):
+                total = resolver.op(min, total, n)
+    return Sequence(total, lambda i: tuple(s.item(i) for s in inner))
+
+
+def _call_reversed(resolver: Resolver, args: list, keywords: dict) -> Any:
+    items = static_items(args[0])
+    if items is not None:
+        return items[::-1]
+    inner = sequence(resolver, args[0])
+    last = resolver.op(operator.sub, inner.length, Constant(1))
+    return Sequence(inner.length, lambda i: inner.item(resolver.op(operator.sub, last, i)))
+
+
+def _call_len(resolver: Resolver, args: list, keywords: dict) -> Any:
+    value = args[0]
+    if isinstance(value, (tuple, list, dict)):
+        return Constant(len(value))
+    if isinstance(value, RangeOf):
+        return _range_length(resolver, value)
+    kind = type_of(value)
+    if isinstance(kind, T.Array) and kind.shape:
+        if kind.shape[0].constant is not None:
+            return Constant(kind.shape[0].constant)
+        out = resolver.value(T.Scalar("int", None, kind.shape[0]))
+        resolver.add(Op(len, [value], {}, [out]))
+        return out
+    if isinstance(kind, T.List):
+        out = resolver.value(T.INT)
+        resolver.add(Op(len, [value], {}, [out]))
+        return out
+    return NotImplemented
+
+
+def _call_list(resolver: Resolver, args: list, keywords: dict) -> Any:
+    if not args:
+        return []
+    items = static_items(args[0])
+    if items is not None:
+        return items
+    out = resolver.value(T.List(None))
+    resolver.add(New([], out))
+    _extend(resolver, out, args[0])
+    return out
+
+
+def _call_tuple(resolver: Resolver, args: list, keywords: dict) -> Any:
+    if not args:
+        return ()
+    items = static_items(args[0])
+    if items is None:
+        kind = type_of(args[0])
+        if isinstance(kind, T.Array) and kind.shape and kind.shape[0].constant is not None:
+            items = unpacked(resolver, args[0], None)
+        else:
+            raise resolver.error("`tuple(...)`", "how many items there are is not known")
+    return tuple(items)
+
+
+def _call_sum(resolver: Resolver, args: list, keywords: dict) -> Any:
+    start = args[1] if len(args) > 1 else keywords.get("start", Constant(0))
+    items = static_items(args[0])
+    if items is not None:
+        total = start
+        for item in items:
+            zero = isinstance(total, Constant) and total.value == 0
+            total = item if zero and isinstance(item, Value) else resolver.op(
+                operator.add, total, item
+            )
+        return total
+    walked = sequence(resolver, args[0])
+    return _fold_items(resolver, walked, start)
+
+
+def _fold_items(resolver: Resolver, walked: Sequence, start: Any) -> Any:
+    """`total = start; for item in items: total = total + item`."""
+    from adcompiler.ir.nodes import Block, Loop, Range
+
+    kind = type_of(start)
+    form = _stable(kind)
+    for _ in range(4):
+        index = resolver.value(T.INT, "i")
+        total = resolver.value(form, "total")
+        block = Block([index, total])
+        with resolver.writing(block):
+            result = resolver.op(operator.add, total, walked.item(index))
+        wider = join(form, _stable(type_of(result)))
+        if wider == form:
+            break
+        form = wider
+    block.results.append(result)
+    out = resolver.value(form, "total")
+    domain = Range(Constant(0), resolver.operand(walked.length), Constant(1))
+    resolver.add(Loop(domain, [resolver.operand(start)], block, [out]))
+    return out
+
+
+def _call_minmax(fn: Callable) -> Callable:
+    def minmax(resolver: Resolver, args: list, keywords: dict) -> Any:
+        items = static_items(args[0]) if len(args) == 1 else args
+        if items is None or keywords:
+            raise resolver.error(
+                f"`{fn.__name__}` of a sequence", "", f"use np.{fn.__name__} on an array"
+            )
+        result = items[0]
+        for item in items[1:]:
+            result = resolver.op(fn, result, item)
+        return result
+
+    return minmax
+
+
+def _call_isinstance(resolver: Resolver, args: list, keywords: dict) -> Any:
+    value, cls = args
+    classes = python_value(cls) if is_operand(cls) else None
+    known = runtime_class(value)
+    if known is None or classes is None:
+        raise resolver.error("`isinstance`", "the type is not known at compile time")
+    return Constant(issubclass(known, classes))
+
+
+def runtime_class(value: Any) -> type | None:
+    """The Python class of an abstract value."""
+    if isinstance(value, Constant):
+        return type(value.value)
+    if isinstance(value, (tuple, list, dict)):
+        return type(value)
+    match type_of(value):
+        case T.Array():
+            return np.ndarray
+        case T.Scalar(kind=kind, dtype=None):
+            return {"bool": bool, "int": int, "float": float, "complex": complex}[kind]
+        case T.Scalar(dtype=dtype):
+            return np.dtype(dtype).type
+        case T.List():
+            return list
+        case T.Object(cls=cls):
+            return cls
+    return None
+
+
+def _call_print(resolver: Resolver, args: list, keywords: dict) -> Any:
+    out = resolver.value(T.Object(type(None)))
+    args = [resolver.operand(arg) for arg in args]
+    keywords = {k: resolver.operand(v) for k, v in keywords.items()}
+    resolver.add(Op(print, args, keywords, [out], effect=True))
+    return Constant(None)
+
+
+def _call_shape(resolver: Resolver, args: list, keywords: dict) -> Any:
+    if isinstance(args[0], (list, tuple)):
+        return NotImplemented
+    return shape(resolver, args[0])
+
+
+def _call_ndim(resolver: Resolver, args: list, keywords: dict) -> Any:
+    kind = type_of(args[0])
+    if isinstance(kind, T.Scalar):
+        return Constant(0)
+    if isinstance(kind, T.Array) and kind.shape is not None:
+        return Constant(len(kind.shape))
+    return NotImplemented
+
+
+def _call_size(resolver: Resolver, args: list, keywords: dict) -> Any:
+    if len(args) == 1 and isinstance(type_of(args[0]), T.Array):
+        return size(resolver, args[0])
+    return NotImplemented
+
+
+def _call_copyto(resolver: Resolver, args: list, keywords: dict) -> Any:
+    if keywords:
+        raise resolver.error("`np.copyto` with keywords", "", "use a masked store")
+    set_item(resolver, args[0], Constant(Ellipsis), args[1])
+    return Constant(None)
+
+
+def _call_slice(resolver: Resolver, args: list, keywords: dict) -> Any:
+    parts = [resolver.operand(arg) for arg in args]
+    none = Constant(None)
+    if len(parts) == 1:
+        return Slice(none, parts[0], none)
+    return Slice(parts[0], parts[1], parts[2] if len(parts) > 2 else none)
+
+
+def _call_dict(resolver: Resolver, args: list, keywords: dict) -> Any:
+    base = dict(args[0]) if args and isinstance(args[0], dict) else {}
+    if args and not isinstance(args[0], dict):
+        raise resolver.error("`dict(...)`", "", "write the dict out")
+    return {**base, **keywords}
+
+
+def _call_array(resolver: Resolver, args: list, keywords: dict) -> Any:
+    """`np.array([a, b])` of numbers is an operation; of a list that grew, a stack of it."""
+    value = args[0]
+    if isinstance(value, Value) and isinstance(value.type, T.List):
+        if keywords and set(keywords) != {"dtype"} or len(args) > 1:
+            raise resolver.error("`np.array` of a list with these arguments")
+        return apply(resolver, np.stack, [value], {})
+    return NotImplemented
+
+
+def _call_map(resolver: Resolver, args: list, keywords: dict) -> Any:
+    fn, *rest = args
+    lists = [static_items(arg) for arg in rest]
+    if all(items is not None for items in lists):
+        return [call(resolver, fn, list(items), {}) for items in zip(*lists)]
+    inner = [sequence(resolver, arg) for arg in rest]
+    if len(inner) != 1:
+        raise resolver.error("`map` over several sequences", "", "use a comprehension")
+    return Sequence(
+        inner[0].length, lambda i: call(resolver, fn, [inner[0].item(i)], {})
+    )
+
+
+SPECIAL: dict[Any, Callable] = {
+    builtins.range: _call_range,
+    builtins.enumerate: _call_enumerate,
+    builtins.zip: _call_zip,
+    builtins.reversed: _call_reversed,
+    builtins.len: _call_len,
+    builtins.list: _call_list,
+    builtins.tuple: _call_tuple,
+    builtins.sum: _call_sum,
+    builtins.min: _call_minmax(min),
+    builtins.max: _call_minmax(max),
+    builtins.isinstance: _call_isinstance,
+    builtins.print: _call_print,
+    builtins.slice: _call_slice,
+    builtins.dict: _call_dict,
+    builtins.map: _call_map,
+    np.shape: _call_shape,
+    np.ndim: _call_ndim,
+    np.size: _call_size,
+    np.copyto: _call_copyto,
+    np.array: _call_array,
+    np.asarray: _call_array,
+}
+

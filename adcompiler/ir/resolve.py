@@ -1,0 +1,1119 @@
+"""From tree to IR: interpret a function abstractly, for one signature.
+
+What `a += v` or `a[i]` or `f(x)` means in Python depends on types.  The resolver walks the reduced
+tree with an environment from names to abstract values (`ir.abstract`), and writes down each
+operation on run-time values in the block that is open.  Values, calls, carried names and joins are
+found in the one walk: a branch is walked twice, once for each side; a loop until the types of what
+it carries no longer change.  Calls to functions with source are walked in place.
+
+The rules of the rulebook are functions too: `Resolver.call` writes a rule's body where it is
+called, so that differentiating is again just calling.
+"""
+
+from __future__ import annotations
+
+import builtins
+import contextlib
+import functools
+import operator
+import types
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import gast
+import numpy as np
+
+from adcompiler import errors
+from adcompiler.ir import abstract, operations
+from adcompiler.ir import types as T
+from adcompiler.ir.abstract import Closure, Items, Leaf, Mismatch, Static
+from adcompiler.ir.infer import dim_of, join, type_of
+from adcompiler.ir.nodes import (
+    UNBOUND,
+    Block,
+    Constant,
+    Function,
+    If,
+    Loop,
+    New,
+    Op,
+    Origin,
+    Raise,
+    Range,
+    Slice,
+    Statement,
+    Store,
+    Value,
+)
+from adcompiler.ir.parse import Tree, assigned_names, parse
+
+BINARY = {
+    gast.Add: operator.add, gast.Sub: operator.sub, gast.Mult: operator.mul,
+    gast.Div: operator.truediv, gast.FloorDiv: operator.floordiv, gast.Mod: operator.mod,
+    gast.Pow: operator.pow, gast.MatMult: operator.matmul, gast.BitAnd: operator.and_,
+    gast.BitOr: operator.or_, gast.BitXor: operator.xor, gast.LShift: operator.lshift,
+    gast.RShift: operator.rshift,
+}  # fmt: skip
+IN_PLACE = {
+    gast.Add: operator.iadd, gast.Sub: operator.isub, gast.Mult: operator.imul,
+    gast.Div: operator.itruediv, gast.FloorDiv: operator.ifloordiv, gast.Mod: operator.imod,
+    gast.Pow: operator.ipow, gast.MatMult: operator.imatmul, gast.BitAnd: operator.iand,
+    gast.BitOr: operator.ior, gast.BitXor: operator.ixor,
+}  # fmt: skip
+UNARY = {
+    gast.USub: operator.neg, gast.UAdd: operator.pos, gast.Not: operator.not_,
+    gast.Invert: operator.invert,
+}  # fmt: skip
+COMPARE = {
+    gast.Eq: operator.eq, gast.NotEq: operator.ne, gast.Lt: operator.lt, gast.LtE: operator.le,
+    gast.Gt: operator.gt, gast.GtE: operator.ge, gast.Is: operator.is_,
+    gast.IsNot: operator.is_not,
+}  # fmt: skip
+
+MAX_INLINE_DEPTH = 60
+MAX_UNROLL = 256
+
+
+class NeedStatic(Exception):
+    """An argument's value is needed at compile time: it enters the signature."""
+
+    def __init__(self, value: Value) -> None:
+        super().__init__(value)
+        self.value = value
+
+
+class NeedUnroll(Exception):
+    """A loop's index chooses among things that only exist at compile time."""
+
+    def __init__(self, index: Value) -> None:
+        super().__init__(index)
+        self.index = index
+
+
+@dataclass(slots=True, eq=False)
+class Frame:
+    """The names of one call."""
+
+    tree: Tree
+    env: dict[str, Any] = field(default_factory=dict)
+    parent: Frame | None = None
+    """The frame of the function around it, for nested functions."""
+    nonlocals: set[str] = field(default_factory=set)
+
+
+@dataclass(slots=True)
+class Guard:
+    """What the compiled code assumes of the world: `holder[name]` is still `expected`."""
+
+    holder: Any
+    name: str
+    expected: Any
+
+    def holds(self) -> bool:
+        try:
+            if isinstance(self.holder, dict):
+                return self.holder[self.name] is self.expected
+            if isinstance(self.holder, types.CellType):
+                return self.holder.cell_contents is self.expected
+            return getattr(self.holder, self.name) is self.expected
+        except (KeyError, AttributeError, ValueError):
+            return False
+
+
+class Resolver:
+    """Writes IR.  One for a function and its signature; the passes use one to inline rules."""
+
+    def __init__(self) -> None:
+        self.block = Block()
+        self.frame: Frame | None = None
+        self.frames: list[Frame] = []
+        self.node: Any = None
+        self.origin: Origin | None = None
+        self.fixed_origin: Origin | None = None
+        """Where set, the origin of everything written (inlined rules)."""
+        self.guards: dict[tuple, Guard] = {}
+        self.loop_memo: dict[Any, dict] = {}
+        self.unrolled: set = set()
+        self.dead = False
+        """After a `raise`: the rest of the block is not reached."""
+        self.parameter_of: dict[int, Any] = {}
+        """Which argument a value is, for those whose value may be asked for."""
+
+    # -- writing ------------------------------------------------------------------------------
+
+    def add(self, statement: Statement) -> None:
+        statement.origin = self.fixed_origin or self.origin
+        self.block.statements.append(statement)
+
+    def value(self, type: Any, name: str | None = None) -> Value:
+        return Value(name, type)
+
+    def fresh(self) -> tuple:
+        Value._count += 1
+        return ("int", Value._count)
+
+    def op(self, fn: Callable, *args: Any, **keywords: Any) -> Any:
+        """Write `fn(*args, **keywords)` and give back its result (or fold it)."""
+        return operations.apply(self, fn, list(args), keywords)
+
+    def simpler(self, fn: Callable, args: list, keywords: dict) -> Any:
+        """A simpler operand that equals `fn(*args)`; the user's own text is left as it is."""
+        return None
+
+    @contextlib.contextmanager
+    def writing(self, block: Block) -> Iterator[Block]:
+        saved, saved_dead = self.block, self.dead
+        self.block, self.dead = block, False
+        try:
+            yield block
+        finally:
+            self.block, self.dead = saved, saved_dead
+
+    # -- errors -------------------------------------------------------------------------------
+
+    def position(self, node: Any = None) -> errors.Position | None:
+        if self.fixed_origin is not None:
+            return self.fixed_origin.position
+        node = node if node is not None else self.node
+        if node is None or self.frame is None:
+            return None
+        return self.frame.tree.position(node)
+
+    def error(self, message: str, reason: str = "", remedy: str = "") -> errors.ResolveError:
+        return errors.ResolveError(
+            message, reason=reason, remedy=remedy, position=self.position()
+        )
+
+    # -- functions ----------------------------------------------------------------------------
+
+    def call(self, tree: Tree, args: list, keywords: dict, parent: Frame | None = None,
+             defaults: tuple | None = None, keyword_defaults: dict | None = None) -> Any:
+        """Interpret a call of the function, in place; gives its result."""
+        if len(self.frames) > MAX_INLINE_DEPTH:
+            raise self.error(
+                f"call of `{tree.name}`", "calls are nested too deeply to be written in place",
+                "use a loop instead of deep recursion",
+            )
+        env = self.bind(tree, args, keywords, defaults, keyword_defaults)
+        saved = self.frame, self.node, self.origin
+        self.frame = Frame(tree, env, parent)
+        self.frames.append(self.frame)
+        try:
+            return self.run(tree.node.body)
+        except errors.AdcompilerError as error:
+            if saved[0] is not None and self.fixed_origin is None and saved[1] is not None:
+                error.called_from(saved[0].tree.position(saved[1]))
+            raise
+        finally:
+            self.frames.pop()
+            self.frame, self.node, self.origin = saved
+
+    def bind(self, tree: Tree, args: list, keywords: dict, defaults: tuple | None,
+             keyword_defaults: dict | None) -> dict[str, Any]:
+        """Bind arguments to parameters, as Python does."""
+        arguments = tree.node.args
+        positional = [a.id for a in [*arguments.posonlyargs, *arguments.args]]
+        only_positional = {a.id for a in arguments.posonlyargs}
+        function = tree.function
+        if defaults is None:
+            values = getattr(function, "__defaults__", None) or ()
+            defaults = tuple(map(self.constant, values))
+        if keyword_defaults is None:
+            values = getattr(function, "__kwdefaults__", None) or {}
+            keyword_defaults = {k: self.constant(v) for k, v in values.items()}
+        env: dict[str, Any] = dict(zip(positional, args))
+        if len(args) > len(positional):
+            if arguments.vararg is None:
+                raise self.error(
+                    f"call of `{tree.name}`",
+                    f"it takes {len(positional)} positional arguments, {len(args)} were given",
+                )
+        if arguments.vararg is not None:
+            env[arguments.vararg.id] = tuple(args[len(positional):])
+        extra = {}
+        for name, value in keywords.items():
+            known = name in positional and name not in only_positional
+            if known or name in {a.id for a in arguments.kwonlyargs}:
+                if name in env:
+                    raise self.error(f"call of `{tree.name}`", f"`{name}` was given twice")
+                env[name] = value
+            else:
+                extra[name] = value
+        if arguments.kwarg is not None:
+            env[arguments.kwarg.id] = extra
+        elif extra:
+            raise self.error(
+                f"call of `{tree.name}`", f"it has no parameter `{next(iter(extra))}`"
+            )
+        for name, value in zip(positional[len(positional) - len(defaults):], defaults):
+            env.setdefault(name, value)
+        for a in arguments.kwonlyargs:
+            if a.id not in env and a.id in keyword_defaults:
+                env[a.id] = keyword_defaults[a.id]
+        for name in [*positional, *(a.id for a in arguments.kwonlyargs)]:
+            if name not in env:
+                raise self.error(f"call of `{tree.name}`", f"the argument `{name}` is missing")
+        return env
+
+    def run(self, body: list) -> Any:
+        """Interpret a function's body; its last statement is its only `return`."""
+        result: Any = Constant(None)
+        for node in body:
+            if self.dead:
+                return result
+            if isinstance(node, gast.Return):
+                self.enter(node)
+                result = Constant(None) if node.value is None else self.eval(node.value)
+            else:
+                self.execute(node)
+        return result
+
+    def constant(self, value: Any, name: str | None = None) -> Any:
+        """The abstract value of a Python object that the program refers to."""
+        if isinstance(value, tuple) and type(value) is tuple:
+            return tuple(self.constant(item) for item in value)
+        if isinstance(value, list):
+            return [self.constant(item) for item in value]
+        if isinstance(value, dict) and all(isinstance(k, (str, int)) for k in value):
+            return {k: self.constant(v) for k, v in value.items()}
+        return Constant(value, name)
+
+    # -- statements ---------------------------------------------------------------------------
+
+    def enter(self, node: Any) -> None:
+        self.node = node
+        if self.fixed_origin is None:
+            tree = self.frame.tree
+            self.origin = Origin(tree.position(node), tree.quote(node))
+
+    def execute(self, node: Any) -> None:
+        """Interpret one statement."""
+        self.enter(node)
+        match node:
+            case gast.Assign():
+                self.assign(node.targets[0], self.eval(node.value))
+            case gast.AugAssign():
+                self.augment(node)
+            case gast.Expr():
+                self.eval(node.value)
+            case gast.If():
+                self.branch(
+                    self.truth(self.eval(node.test)),
+                    lambda: self.execute_all(node.body),
+                    lambda: self.execute_all(node.orelse),
+                )
+            case gast.For():
+                self.for_loop(node)
+            case gast.While():
+                self.while_loop(node)
+            case gast.Assert():
+                self.assertion(node)
+            case gast.Raise():
+                self.add(Raise(self.exception(node)))
+                self.dead = True
+            case gast.FunctionDef():
+                self.define(node)
+            case gast.Import() | gast.ImportFrom():
+                self.import_(node)
+            case gast.Delete():
+                for item in node.targets:
+                    if not isinstance(item, gast.Name):
+                        raise self.unsupported(node, "`del` of an item")
+                    self.frame.env.pop(item.id, None)
+            case gast.With():
+                self.with_(node)
+            case gast.Nonlocal():
+                self.frame.nonlocals.update(node.names)
+            case gast.Global():
+                raise self.unsupported(
+                    node, "`global`",
+                    "the derivative would not see what other code does to the global",
+                    "pass the value in and return the new one",
+                )
+            case gast.Pass():
+                pass
+            case _:
+                raise self.unsupported(node, f"`{type(node).__name__}` statement")
+
+    def unsupported(self, node: Any, what: str, reason: str = "", remedy: str = ""):
+        return errors.UnsupportedError(
+            what, reason=reason or "it is outside the subset that is compiled",
+            remedy=remedy or "write it with assignments, `if`, `for` and `while`",
+            position=self.position(node),
+        )
+
+    def execute_all(self, nodes: list) -> None:
+        for node in nodes:
+            if self.dead:
+                return
+            self.execute(node)
+
+    def assertion(self, node: gast.Assert) -> None:
+        def fail() -> None:
+            self.add(Raise(self.raised(AssertionError, node.msg)))
+            self.dead = True
+
+        self.branch(self.truth(self.eval(node.test)), lambda: None, fail)
+
+    def raised(self, cls: type, message: Any) -> Any:
+        args = [] if message is None else [self.eval(message)]
+        out = self.value(T.Object(cls))
+        self.add(Op(cls, args, {}, [out]))
+        return out
+
+    def exception(self, node: gast.Raise) -> Any:
+        exc = node.exc
+        if isinstance(exc, gast.Call) and not exc.keywords:
+            cls = self.eval(exc.func)
+            if isinstance(cls, Constant) and isinstance(cls.value, type):
+                args = [self.operand(self.eval(arg)) for arg in exc.args]
+                out = self.value(T.Object(cls.value))
+                self.add(Op(cls.value, args, {}, [out]))
+                return out
+        elif exc is not None:
+            value = self.eval(exc)
+            if isinstance(value, Constant):
+                return value
+        raise self.unsupported(node, "`raise` of this form", "", "raise SomeError('text')")
+
+    def define(self, node: gast.FunctionDef) -> None:
+        tree = self.frame.tree.nested(node)
+        args = node.args
+        defaults = tuple(self.eval(d) for d in args.defaults)
+        keyword_defaults = {
+            a.id: self.eval(d) for a, d in zip(args.kwonlyargs, args.kw_defaults) if d is not None
+        }
+        value: Any = Closure(tree, self.frame, defaults, keyword_defaults)
+        for decorator in reversed(node.decorator_list):
+            value = self.apply(self.eval(decorator), [value], {})
+        self.frame.env[node.name] = value
+
+    def import_(self, node: Any) -> None:
+        import importlib
+
+        for alias in node.names:
+            if isinstance(node, gast.ImportFrom):
+                package = self.frame.tree.globals.get("__package__")
+                module = importlib.import_module("." * node.level + (node.module or ""), package)
+                value = getattr(module, alias.name)
+            else:
+                value = importlib.import_module(alias.name)
+                if alias.asname is None and "." in alias.name:
+                    value = importlib.import_module(alias.name.split(".")[0])
+            self.frame.env[alias.asname or alias.name.split(".")[0]] = self.constant(value)
+
+    def with_(self, node: gast.With) -> None:
+        for item in node.items:
+            context = item.context_expr
+            fn = self.eval(context.func) if isinstance(context, gast.Call) else None
+            if not (isinstance(fn, Constant) and fn.value in (np.errstate, np.printoptions)):
+                raise self.unsupported(
+                    node, "`with` statement",
+                    "only np.errstate and np.printoptions are known to leave values alone",
+                    "take the context manager out of the differentiated function",
+                )
+        self.execute_all(node.body)
+
+    # -- assignment ---------------------------------------------------------------------------
+
+    def assign(self, target: Any, value: Any) -> None:
+        match target:
+            case gast.Name(id=name):
+                self.bind_name(name, value)
+            case gast.Tuple(elts=elts) | gast.List(elts=elts):
+                self.unpack(elts, value)
+            case gast.Subscript():
+                base = self.eval(target.value)
+                operations.set_item(self, base, self.eval(target.slice), value)
+            case gast.Attribute(attr=attr):
+                base = self.eval(target.value)
+                operations.set_attribute(self, base, attr, value)
+            case gast.Starred():
+                raise self.unsupported(target, "starred target outside a tuple")
+            case _:
+                raise self.unsupported(target, f"assignment to `{type(target).__name__}`")
+
+    def bind_name(self, name: str, value: Any) -> None:
+        value = self.settle(value)
+        if isinstance(value, Value) and value.name is None and self.fixed_origin is None:
+            value.name = name
+        elif isinstance(value, Constant) and isinstance(value.value, np.ndarray):
+            value = Constant(value.value, value.name or name)
+        frame = self.frame
+        if name in frame.nonlocals:
+            holder = frame.parent
+            while holder is not None and name not in holder.env:
+                holder = holder.parent
+            if holder is None:
+                raise self.error(f"`nonlocal {name}`", "no enclosing function binds it here")
+            holder.env[name] = value
+            return
+        frame.env[name] = value
+
+    def settle(self, value: Any) -> Any:
+        """A list that gets a name becomes an object that can be appended to."""
+        if type(value) is list and all(
+            isinstance(item, (Value, Constant)) and not operations.is_static_only(item)
+            for item in value
+        ):
+            items = [type_of(item) for item in value]
+            item = functools.reduce(join, items) if items else None
+            if not isinstance(item, (T.Unknown, T.Object)):
+                out = self.value(T.List(item))
+                self.add(New(list(value), out))
+                return out
+        return value
+
+    def unpack(self, targets: list, value: Any) -> None:
+        stars = [i for i, t in enumerate(targets) if isinstance(t, gast.Starred)]
+        items = operations.unpacked(self, value, None if stars else len(targets))
+        if stars:
+            at = stars[0]
+            after = len(targets) - at - 1
+            if len(items) < at + after:
+                raise self.error("unpacking", f"{len(items)} values for {len(targets)} targets")
+            middle = items[at : len(items) - after]
+            groups = [*items[:at], list(middle), *items[len(items) - after :]]
+            for target, item in zip(targets, groups):
+                self.assign(
+                    target.value if isinstance(target, gast.Starred) else target, item
+                )
+            return
+        if len(items) != len(targets):
+            raise self.error("unpacking", f"{len(items)} values for {len(targets)} targets")
+        for target, item in zip(targets, items):
+            self.assign(target, item)
+
+    def augment(self, node: gast.AugAssign) -> None:
+        fn = IN_PLACE.get(type(node.op), BINARY.get(type(node.op)))
+        target = node.target
+        if isinstance(target, gast.Name):
+            old = self.lookup(target.id)
+            value = self.eval(node.value)
+            self.bind_name(target.id, operations.in_place(self, fn, old, value))
+        elif isinstance(target, gast.Subscript):
+            base = self.eval(target.value)
+            index = self.eval(target.slice)
+            old = operations.get_item(self, base, index)
+            value = self.eval(node.value)
+            new = operations.in_place(self, fn, old, value, item=True)
+            operations.set_item(self, base, index, new)
+        elif isinstance(target, gast.Attribute):
+            base = self.eval(target.value)
+            old = operations.get_attribute(self, base, target.attr)
+            new = operations.in_place(self, fn, old, self.eval(node.value))
+            operations.set_attribute(self, base, target.attr, new)
+        else:
+            raise self.unsupported(node, "augmented assignment of this form")
+
+    # -- branches -----------------------------------------------------------------------------
+
+    def truth(self, value: Any) -> Any:
+        """A test: a Python bool where it is known, else an operand."""
+        if isinstance(value, Constant):
+            return bool(value.value)
+        if isinstance(value, (tuple, list, dict)):
+            return bool(value)
+        if isinstance(value, (Value,)):
+            if isinstance(value.type, T.List):
+                return self.op(operator.gt, self.op(len, value), Constant(0))
+            return value
+        return True
+
+    def branch(self, test: Any, then: Callable[[], Any], orelse: Callable[[], Any]) -> Any:
+        """Interpret `then` or `orelse`; their results (expressions) are joined and given back."""
+        if isinstance(test, bool):
+            return then() if test else orelse()
+        if isinstance(test, Constant):
+            return then() if test.value else orelse()
+        before = [dict(frame.env) for frame in self.frames_in_scope()]
+        outcomes = []
+        node, origin = self.node, self.origin
+        for run in (then, orelse):
+            block = Block()
+            with self.writing(block):
+                result = run()
+                dead = self.dead
+            envs = [frame.env for frame in self.frames_in_scope()]
+            self.restore(before)
+            self.node, self.origin = node, origin
+            outcomes.append((block, result, dead, envs))
+        (then_block, a, then_dead, then_envs), (else_block, b, else_dead, else_envs) = outcomes
+        statement = If(test, then_block, else_block, [])
+        if then_dead and else_dead:
+            self.add(statement)
+            self.dead = True
+            return a
+
+        def merge(p: Any, q: Any, name: str | None) -> Any:
+            if p is q or abstract.same_static(p, q):
+                return p
+            if then_dead:
+                p = UNBOUND
+            if else_dead:
+                q = UNBOUND
+            try:
+                form = abstract.join_structures(
+                    abstract.structure(p), abstract.structure(q), self.widen
+                )
+            except Mismatch:
+                return Conflict(name)
+            if isinstance(form, Static):
+                return form.value
+            then_block.results += [
+                self.joinable(leaf) for leaf in abstract.flatten(p, form)
+            ]
+            else_block.results += [
+                self.joinable(leaf) for leaf in abstract.flatten(q, form)
+            ]
+
+            def leaf(type: Any, name: str | None) -> Value:
+                out = self.value(type, name)
+                statement.outs.append(out)
+                return out
+
+            return abstract.build(form, leaf, name)
+
+        for frame, p_env, q_env in zip(self.frames_in_scope(), then_envs, else_envs):
+            names = dict.fromkeys([*p_env, *q_env])
+            frame.env = {
+                name: merge(p_env.get(name, UNBOUND), q_env.get(name, UNBOUND), name)
+                for name in names
+            }
+        result = merge(a, b, None) if a is not None or b is not None else None
+        self.add(statement)
+        return result
+
+    def frames_in_scope(self) -> list[Frame]:
+        """The frames whose names a statement can change: its own, and those around it."""
+        return list(self.frames)
+
+    def restore(self, envs: list[dict]) -> None:
+        for frame, env in zip(self.frames_in_scope(), envs):
+            frame.env = dict(env)
+
+    def widen(self, p: T.Dim, q: T.Dim) -> T.Dim:
+        return T.symbol(self.fresh())
+
+    def joinable(self, value: Any) -> Any:
+        """An operand as a branch or loop hands it on."""
+        return value
+
+    # -- loops --------------------------------------------------------------------------------
+
+    def for_loop(self, node: gast.For) -> None:
+        iterable = self.eval(node.iter)
+        static = operations.static_items(iterable)
+        key = self.loop_key(node)
+        if static is None and key in self.unrolled:
+            static = operations.constant_range(self, iterable)
+        if static is not None:
+            self.unroll(node, static)
+            return
+        sequence = None
+        if isinstance(iterable, abstract.RangeOf):
+            domain = Range(iterable.start, iterable.stop, iterable.step)
+        else:
+            sequence = operations.sequence(self, iterable)
+            domain = Range(Constant(0), sequence.length, Constant(1))
+        simple = isinstance(node.target, gast.Name) and sequence is None
+
+        def head(index: Value) -> None:
+            if simple:
+                self.frame.env[node.target.id] = index
+            else:
+                item = index if sequence is None else sequence.item(index)
+                self.assign(node.target, item)
+
+        try:
+            self.loop(node, domain, head, node.target.id if simple else "i")
+        except NeedUnroll as need:
+            if need.index not in self.index_of.get(key, ()):
+                raise
+            self.unrolled.add(key)
+            self.for_loop(node)
+
+    index_of: dict[Any, list]
+
+    def loop_key(self, node: Any) -> tuple:
+        return (id(node), *(id(frame.tree) for frame in self.frames), len(self.frames))
+
+    def while_loop(self, node: gast.While) -> None:
+        self.loop(node, None, lambda index: None, "i")
+
+    def unroll(self, node: gast.For, items: list) -> None:
+        if len(items) > MAX_UNROLL:
+            raise self.error(
+                f"loop over {len(items)} items", "it would be written out item by item",
+                "put the items into an array",
+            )
+        body, stop = self.loop_body(node)
+
+        def rest(position: int) -> None:
+            if position == len(items):
+                return
+            self.enter(node)
+            self.assign(node.target, items[position])
+            self.execute_all(body)
+            if stop is None:
+                rest(position + 1)
+            elif not self.dead:
+                self.enter(node)
+                self.branch(
+                    self.truth(self.lookup(stop)), lambda: None, lambda: rest(position + 1)
+                )
+
+        if stop is None:
+            for item in items:
+                if self.dead:
+                    return
+                self.enter(node)
+                self.assign(node.target, item)
+                self.execute_all(body)
+        else:
+            rest(0)
+
+    def loop_body(self, node: Any) -> tuple[list, str | None]:
+        """The body without its final `if stop: break`, and the name of the flag."""
+        last = node.body[-1] if node.body else None
+        if (
+            isinstance(last, gast.If)
+            and len(last.body) == 1
+            and isinstance(last.body[0], gast.Break)
+        ):
+            return node.body[:-1], last.test.id
+        return node.body, None
+
+    def loop(self, node: Any, domain: Range | None, head: Callable, index_name: str) -> None:
+        """Interpret a loop until the types of what it carries settle, then write it down."""
+        body, stop = self.loop_body(node)
+        names = self.changed_names(node)
+        outer_node, outer_origin = self.node, self.origin
+        before = [dict(frame.env) for frame in self.frames]
+        entry = self.fresh()
+        key = self.loop_key(node)
+        memo = self.loop_memo.setdefault(key, {})
+        forms: dict[tuple[int, str], Any] = {}
+        for place, init in names.items():
+            form = abstract.structure(init, widen=True)
+            with contextlib.suppress(Mismatch):
+                known = memo.get(place)
+                if known is not None:
+                    form = abstract.join_structures(
+                        form, known, self.carried_dim(entry, place)
+                    )
+            forms[place] = form
+        for _attempt in range(12):
+            start = self.fresh()[1]
+            block = Block()
+            index = None
+            if domain is not None:
+                index = self.value(T.INT, index_name)
+                block.params.append(index)
+                self.indices(key).append(index)
+
+            def leaf(type: Any, name: str, block: Block = block) -> Value:
+                param = self.value(type, name)
+                block.params.append(param)
+                return param
+
+            params = {
+                place: abstract.build(form, leaf, place[1]) for place, form in forms.items()
+            }
+            for (depth, name), value in params.items():
+                if value is not UNBOUND:
+                    self.frames[depth].env[name] = value
+            with self.writing(block):
+                if index is not None:
+                    head(index)
+                self.execute_all(body)
+                dead = self.dead
+            results = {
+                (depth, name): self.frames[depth].env.get(name, UNBOUND)
+                for depth, name in forms
+            }
+            flag = self.frame.env.get(stop, UNBOUND) if stop is not None else None
+            self.restore(before)
+            self.node, self.origin = outer_node, outer_origin
+            settled = True
+            for place, form in forms.items():
+                result = UNBOUND if dead else results[place]
+                try:
+                    wider = abstract.join_structures(
+                        form, abstract.structure(result), self.carried_dim(entry, place, start)
+                    )
+                except Mismatch:
+                    raise self.error(
+                        f"`{place[1]}` changes its structure in this loop",
+                        "what it stands for must be known at compile time",
+                        "give it the same structure (tuple length, function) in every trip",
+                    ) from None
+                wider = abstract.map_types(wider, functools.partial(self.forget, start))
+                if not abstract.same_structure(form, wider):
+                    settled = False
+                forms[place] = wider
+            if settled:
+                break
+        else:
+            raise self.error("loop", "the types of what it carries do not settle")
+        memo.update(forms)
+        statement = Loop(domain, [], block, [], stops=stop is not None)
+        if stop is not None:
+            block.results.append(Constant(False) if dead else self.operand(flag))
+        for place, form in forms.items():
+            statement.inits += map(self.joinable, abstract.flatten(names[place], form))
+            result = UNBOUND if dead else results[place]
+            block.results += map(self.joinable, abstract.flatten(result, form))
+        self.add(statement)
+
+        def out(type: Any, name: str) -> Value:
+            value = self.value(type, name)
+            statement.outs.append(value)
+            return value
+
+        for (depth, name), form in forms.items():
+            self.frames[depth].env[name] = abstract.build(form, out, name)
+        if domain is None and isinstance(flag, Constant) and not flag.value and not dead:
+            raise self.error("endless loop", "no path leaves it")
+
+    def indices(self, key: Any) -> list:
+        if not hasattr(self, "index_of"):
+            self.index_of = {}
+        return self.index_of.setdefault(key, [])
+
+    def changed_names(self, node: Any) -> dict[tuple[int, str], Any]:
+        """What the body may bind, with its value at entry: `(frame depth, name) -> value`."""
+        depth = len(self.frames) - 1
+        changed: dict[tuple[int, str], Any] = {}
+        for name in assigned_names([node]):
+            if name in self.frame.nonlocals:
+                continue
+            changed[depth, name] = self.frame.env.get(name, UNBOUND)
+        for level, frame in enumerate(self.frames):
+            # A nested function that is called in the body may rebind names of frames around it.
+            if any(isinstance(v, Closure) for v in frame.env.values()):
+                for value in list(frame.env.values()):
+                    if isinstance(value, Closure):
+                        for name in _nonlocal_names(value.tree):
+                            if name in frame.env:
+                                changed.setdefault((level, name), frame.env[name])
+        return changed
+
+    def carried_dim(self, entry: tuple, place: tuple, start: int | None = None) -> Callable:
+        count = iter(range(1_000_000))
+
+        def widen(p: T.Dim, q: T.Dim) -> T.Dim:
+            return T.symbol(("carried", entry, place, next(count)))
+
+        return widen
+
+    def forget(self, start: int, type: Any) -> Any:
+        """A type without lengths that name the trip (`:k` of one trip is not the next one's)."""
+
+        def known(dim: T.Dim | None) -> T.Dim | None:
+            if dim is None:
+                return None
+            for atom in dim.atoms():
+                if isinstance(atom, tuple) and atom[0] == "int" and atom[1] >= start:
+                    return T.symbol(("forgot", start))
+            return dim
+
+        match type:
+            case T.Scalar(kind=kind, dtype=dtype, dim=dim):
+                return T.Scalar(kind, dtype, dim if known(dim) == dim else None)
+            case T.Array(dtype=dtype, shape=shape, contiguous=contiguous) if shape is not None:
+                dims = tuple(
+                    d if known(d) == d else T.symbol(("forgot", start, axis))
+                    for axis, d in enumerate(shape)
+                )
+                return T.Array(dtype, dims, contiguous)
+            case T.List(item=item):
+                return T.List(self.forget(start, item), None)
+        return type
+
+    # -- expressions --------------------------------------------------------------------------
+
+    def eval(self, node: Any) -> Any:
+        """The abstract value of an expression."""
+        outer = self.node
+        self.node = node
+        try:
+            return self._eval(node)
+        finally:
+            self.node = outer
+
+    def _eval(self, node: Any) -> Any:
+        match node:
+            case gast.Constant(value=value):
+                return Constant(value)
+            case gast.Name(id=name):
+                return self.lookup(name)
+            case gast.BinOp():
+                left, right = self.eval(node.left), self.eval(node.right)
+                return operations.binary(self, BINARY[type(node.op)], left, right)
+            case gast.UnaryOp():
+                value = self.eval(node.operand)
+                if isinstance(node.op, gast.Not):
+                    test = self.truth(value)
+                    if isinstance(test, bool):
+                        return Constant(not test)
+                    return self.op(operator.not_, test)
+                return self.op(UNARY[type(node.op)], value)
+            case gast.Compare():
+                return self.compare(node)
+            case gast.BoolOp():
+                return self.boolean(node.values, isinstance(node.op, gast.And))
+            case gast.IfExp():
+                return self.branch(
+                    self.truth(self.eval(node.test)),
+                    lambda: self.eval(node.body),
+                    lambda: self.eval(node.orelse),
+                )
+            case gast.Call():
+                return self.call_expression(node)
+            case gast.Attribute():
+                return operations.get_attribute(self, self.eval(node.value), node.attr)
+            case gast.Subscript():
+                return operations.get_item(self, self.eval(node.value), self.eval(node.slice))
+            case gast.Slice():
+                parts = [
+                    Constant(None) if part is None else self.operand(self.eval(part))
+                    for part in (node.lower, node.upper, node.step)
+                ]
+                return Slice(*parts)
+            case gast.Tuple():
+                return tuple(self.elements(node.elts))
+            case gast.List():
+                return self.elements(node.elts)
+            case gast.Dict():
+                return self.dictionary(node)
+            case gast.Lambda():
+                return self.lambda_(node)
+            case gast.ListComp() | gast.GeneratorExp():
+                return self.comprehension(node)
+            case gast.NamedExpr():
+                value = self.eval(node.value)
+                self.assign(node.target, value)
+                return self.lookup(node.target.id)
+            case gast.JoinedStr():
+                return self.formatted(node)
+            case gast.Starred():
+                raise self.unsupported(node, "starred expression here")
+            case operations.Callback():
+                return node.run()
+        raise self.unsupported(node, f"`{type(node).__name__}` expression")
+
+    def elements(self, nodes: list) -> list:
+        items: list = []
+        for node in nodes:
+            if isinstance(node, gast.Starred):
+                items += operations.unpacked(self, self.eval(node.value), None)
+            else:
+                items.append(self.eval(node))
+        return items
+
+    def dictionary(self, node: gast.Dict) -> dict:
+        items = {}
+        for key, value in zip(node.keys, node.values):
+            if key is None:
+                inner = self.eval(value)
+                if not isinstance(inner, dict):
+                    raise self.unsupported(node, "`**` of what is not a dict of known keys")
+                items.update(inner)
+                continue
+            k = self.eval(key)
+            if not isinstance(k, Constant):
+                raise self.unsupported(
+                    node, "dict key that is not known at compile time", "",
+                    "use strings or numbers written in the source as keys",
+                )
+            items[k.value] = self.eval(value)
+        return items
+
+    def lambda_(self, node: gast.Lambda) -> Closure:
+        args = node.args
+        return Closure(
+            self.frame.tree.nested(node), self.frame, tuple(map(self.eval, args.defaults)),
+            {a.id: self.eval(d) for a, d in zip(args.kwonlyargs, args.kw_defaults) if d},
+        )
+
+    def formatted(self, node: gast.JoinedStr) -> Any:
+        """An f-string: only its values matter, and no derivative passes through it."""
+        template, values = "", []
+        for part in node.values:
+            if isinstance(part, gast.Constant):
+                template += part.value.replace("{", "{{").replace("}", "}}")
+                continue
+            spec = ""
+            if part.format_spec is not None:
+                inner = self.formatted(part.format_spec)
+                if not isinstance(inner, Constant):
+                    raise self.unsupported(node, "computed format in an f-string")
+                spec = ":" + inner.value
+            conversion = f"!{chr(part.conversion)}" if part.conversion > 0 else ""
+            template += "{" + conversion + spec + "}"
+            values.append(self.operand(self.eval(part.value)))
+        if not values:
+            return Constant(template.format())
+        out = self.value(T.Object(str))
+        self.add(Op(str.format, [Constant(template), *values], {}, [out]))
+        return out
+
+    def compare(self, node: gast.Compare) -> Any:
+        left = self.eval(node.left)
+
+        def link(position: int, left: Any) -> Any:
+            right = self.eval(node.comparators[position])
+            first = operations.compared(self, node.ops[position], COMPARE, left, right)
+            if position + 1 == len(node.ops):
+                return first
+            test = self.truth(first)
+            return self.branch(test, lambda: link(position + 1, right), lambda: first)
+
+        return link(0, left)
+
+    def boolean(self, nodes: list, conjunction: bool) -> Any:
+        first = self.eval(nodes[0])
+        if len(nodes) == 1:
+            return first
+        test = self.truth(first)
+
+        def rest() -> Any:
+            return self.boolean(nodes[1:], conjunction)
+
+        if conjunction:
+            return self.branch(test, rest, lambda: first)
+        return self.branch(test, lambda: first, rest)
+
+    def comprehension(self, node: Any) -> Any:
+        """A list comprehension: a loop that appends, or a list of known items."""
+        return operations.comprehension(self, node)
+
+    def call_expression(self, node: gast.Call) -> Any:
+        fn = self.eval(node.func)
+        args = self.elements(node.args)
+        keywords: dict[str, Any] = {}
+        for keyword in node.keywords:
+            value = self.eval(keyword.value)
+            if keyword.arg is not None:
+                keywords[keyword.arg] = value
+            elif isinstance(value, dict):
+                keywords.update(value)
+            else:
+                raise self.unsupported(node, "`**` of what is not a dict of known keys")
+        return self.apply(fn, args, keywords)
+
+    def apply(self, fn: Any, args: list, keywords: dict) -> Any:
+        return operations.call(self, fn, args, keywords)
+
+    def operand(self, value: Any) -> Any:
+        """The abstract value as an operand of the IR."""
+        if value is UNBOUND:
+            raise self.error(
+                "a name that is not assigned", "no path up to here assigns it",
+                "assign it before",
+            )
+        if isinstance(value, (Value, Constant, Slice)):
+            return value
+        if isinstance(value, (tuple, list)):
+            return type(value)(self.operand(item) for item in value)
+        if isinstance(value, Closure):
+            raise self.error(
+                f"`{value.tree.name}` used as a value",
+                "a function defined inside the differentiated one can only be called",
+            )
+        raise self.error(
+            f"a {type(value).__name__} used as a run-time value",
+            "it only exists while the function is compiled",
+            "pass the arrays and numbers themselves",
+        )
+
+    # -- names --------------------------------------------------------------------------------
+
+    def lookup(self, name: str) -> Any:
+        """What a name stands for: local, of an enclosing function, global, or builtin."""
+        frame = self.frame
+        if name in frame.env:
+            value = frame.env[name]
+            if isinstance(value, Conflict):
+                raise self.error(
+                    f"`{name}` stands for different things on different paths",
+                    "which one it is must be known at compile time",
+                    "make both of the same kind, or use two names",
+                )
+            if value is UNBOUND:
+                raise self.error(
+                    f"`{name}` is not assigned here", "no path up to here assigns it",
+                    f"assign `{name}` before",
+                )
+            return value
+        if name in assigned_names(frame.tree.node.body) and name not in frame.nonlocals:
+            raise self.error(
+                f"`{name}` is not assigned here", "no path up to here assigns it",
+                f"assign `{name}` before",
+            )
+        around = frame.parent
+        while around is not None:
+            if name in around.env:
+                value = around.env[name]
+                if value is UNBOUND or isinstance(value, Conflict):
+                    raise self.error(f"`{name}` is not one thing where it is read")
+                return value
+            around = around.parent
+        tree = frame.tree
+        if name in tree.closure:
+            cell = tree.closure[name]
+            try:
+                value = cell.cell_contents
+            except ValueError:
+                raise self.error(f"`{name}` is not assigned yet in the enclosing function") from (
+                    None
+                )
+            self.guard(cell, name, value)
+            return self.constant(value, name)
+        if name in tree.globals:
+            value = tree.globals[name]
+            self.guard(tree.globals, name, value)
+            return self.constant(value, name)
+        if hasattr(builtins, name):
+            return Constant(getattr(builtins, name))
+        raise self.error(f"`{name}` is not defined", "", "define or import it")
+
+    def guard(self, holder: Any, name: str, value: Any) -> None:
+        if self.fixed_origin is None:
+            self.guards[id(holder), name] = Guard(holder, name, value)
+
+
+def _nonlocal_names(tree: Tree) -> list[str]:
+    return [n for part in gast.walk(tree.node) if isinstance(part, gast.Nonlocal)
+            for n in part.names]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Conflict:
+    """A name bound to things on two paths that nothing can stand for; an error if read."""
+
+    name: str | None
+
+
+def resolve(
+    function: Callable, args: list, keywords: dict, leaves: list
+) -> tuple[Function, abstract.Structure, Resolver]:
+    """The IR of a function for abstract arguments, the structure of its result, and the resolver.
+
+    `leaves` (`.value`, `.path`) are the run-time values among the arguments: they become the
+    parameters, in order.  The results are the leaves of the result's structure.
+    """
+    resolver = Resolver()
+    for leaf in leaves:
+        resolver.parameter_of[leaf.value.uid] = leaf.path
+    tree = parse(function)
+    result = resolver.call(tree, args, keywords)
+    resolver.block.params = [leaf.value for leaf in leaves]
+    form = abstract.structure(result)
+    resolver.block.results = abstract.flatten(result, form)
+    return Function(tree.name, resolver.block), form, resolver
+
+
+__all__ = ["Guard", "Leaf", "Items", "NeedStatic", "NeedUnroll", "Resolver", "dim_of", "resolve"]

@@ -1,0 +1,268 @@
+"""Writing derivative code: a resolver that inlines rules and never writes what does no work."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from adcompiler import errors, runtime
+from adcompiler.ir import operations
+from adcompiler.ir import types as T
+from adcompiler.ir.infer import IN_PLACE, type_of
+from adcompiler.ir.nodes import Constant, Op, Origin, Statement, Value, dimension
+from adcompiler.ir.parse import parse
+from adcompiler.ir.resolve import Resolver
+from adcompiler.rules import book
+
+ONE, ZERO = Constant(1.0), Constant(0.0)
+
+ARITHMETIC = {
+    np.add: operator.add, np.subtract: operator.sub, np.multiply: operator.mul,
+    np.divide: operator.truediv, np.negative: operator.neg, np.power: operator.pow,
+}  # fmt: skip
+
+
+def number(operand: Any) -> float | None:
+    """The plain number that an operand is."""
+    if isinstance(operand, Constant) and type(operand.value) in (int, float):
+        return operand.value
+    return None
+
+
+class Builder(Resolver):
+    """A resolver for code that passes write."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.definition: dict[Value, Op] = {}
+        """The operation that made a value written here."""
+
+    def add(self, statement: Statement) -> None:
+        super().add(statement)
+        if isinstance(statement, Op) and len(statement.outs) == 1:
+            self.definition[statement.outs[0]] = statement
+
+    def at(self, origin: Origin | None, mirror: bool) -> None:
+        """Everything written from here on stems from that statement."""
+        if origin is not None:
+            origin = Origin(origin.position, origin.text, mirror, origin.order + 1)
+        self.fixed_origin = origin or Origin(None, "", mirror)
+
+    def simpler(self, fn: Callable, args: list, keywords: dict) -> Any:
+        """Algebraic identities that hold for every number (and array) they are used on here."""
+        if keywords:
+            return None
+        fn = ARITHMETIC.get(fn, fn)
+        if len(args) == 2:
+            return self.simpler_binary(fn, *args)
+        if fn is operator.neg and len(args) == 1:
+            return self.negated(args[0])
+        return None
+
+    def negated(self, x: Any) -> Any:
+        inner = self.made_by(x, operator.neg)
+        if inner is not None:
+            return inner[0]
+        product = self.made_by(x, operator.mul)
+        if product is not None and number(product[0]) is not None:
+            return self.op(operator.mul, Constant(-number(product[0])), product[1])
+        return None
+
+    def made_by(self, x: Any, fn: Callable) -> list | None:
+        """The arguments of the operation that made `x`, if it is `fn`."""
+        definition = self.definition.get(x) if isinstance(x, Value) else None
+        if definition is not None and ARITHMETIC.get(definition.fn, definition.fn) is fn:
+            return definition.args
+        return None
+
+    def simpler_binary(self, fn: Callable, x: Any, y: Any) -> Any:
+        a, b = number(x), number(y)
+        if a is not None and b is not None:
+            return None
+        match fn:
+            case operator.mul:
+                if a == 1:
+                    return y
+                if b == 1:
+                    return x
+                if a == -1:
+                    return self.op(operator.neg, y)
+                if b == -1:
+                    return self.op(operator.neg, x)
+                if b is not None and is_number_like(x):
+                    return self.op(operator.mul, y, x)
+                if a is not None:
+                    inner = self.made_by(y, operator.mul)
+                    if inner is not None and number(inner[0]) is not None:
+                        return self.op(operator.mul, Constant(a * number(inner[0])), inner[1])
+                    negative = self.made_by(y, operator.neg)
+                    if negative is not None:
+                        return self.op(operator.mul, Constant(-a), negative[0])
+                for p, q in ((x, y), (y, x)):
+                    negative = self.made_by(p, operator.neg)
+                    if negative is not None:
+                        return self.op(operator.neg, self.op(operator.mul, negative[0], q))
+                quotient = self.made_by(y, operator.truediv)
+                if quotient is not None and number(quotient[0]) == 1:
+                    return self.op(operator.truediv, x, quotient[1])
+                inner = self.made_by(x, operator.mul)
+                if inner is not None and number(inner[0]) is not None and b is None:
+                    rest = self.op(operator.mul, inner[1], y)
+                    return self.op(operator.mul, inner[0], rest)
+            case operator.add:
+                if a == 0 and is_number_like(y):
+                    return y
+                if b == 0 and is_number_like(x):
+                    return x
+                if x is y:
+                    return self.op(operator.mul, Constant(2.0), x)
+                negative = self.made_by(y, operator.neg)
+                if negative is not None:
+                    return self.op(operator.sub, x, negative[0])
+                negative = self.made_by(x, operator.neg)
+                if negative is not None:
+                    return self.op(operator.sub, y, negative[0])
+            case operator.sub:
+                if b == 0 and is_number_like(x):
+                    return x
+                if a == 0 and is_number_like(y):
+                    return self.op(operator.neg, y)
+                negative = self.made_by(y, operator.neg)
+                if negative is not None:
+                    return self.op(operator.add, x, negative[0])
+                negative = self.made_by(x, operator.neg)
+                if negative is not None and negative[0] is y:
+                    return self.op(operator.mul, Constant(-2.0), y)
+            case operator.truediv:
+                if b == 1 and is_number_like(x):
+                    return x
+            case operator.pow:
+                if b == 1 and is_number_like(x):
+                    return x
+        return None
+
+    # -- adjoints -----------------------------------------------------------------------------
+
+    def product(self, g: Any, partial: Any, pole: bool) -> Any:
+        """`g * partial` for a partial derivative."""
+        if pole and number(partial) is None:
+            return self.op(runtime.pole_product, g, partial)
+        return self.op(operator.mul, g, partial)
+
+    def fitted(self, g: Any, like: Value) -> Any:
+        """The adjoint `g` summed down to the shape of `like`, and in its precision."""
+        return fit(self, g, like)
+
+    def zeros(self, like: Value) -> Any:
+        """A zero adjoint of the shape of `like`."""
+        kind = T.target(like.type)
+        if isinstance(kind, T.Scalar):
+            return ZERO
+        if isinstance(kind, T.Array):
+            return self.op(np.zeros_like, like)
+        return self.op(runtime.zeros_like, like)
+
+    def rule(self, function: Callable, bound: dict) -> Any:
+        """Write the body of a rule, with the given arguments."""
+        try:
+            return self.call(parse(function), [], bound)
+        except errors.AdcompilerError:
+            raise
+        except (TypeError, ValueError) as error:
+            raise errors.RuleError(
+                f"the rule `{function.__name__}` cannot be applied here", reason=str(error),
+                position=self.position(),
+            ) from error
+
+
+def is_number_like(operand: Any) -> bool:
+    return isinstance(type_of(operand), (T.Scalar, T.Array))
+
+
+def fit(builder: Resolver, g: Any, like: Value) -> Any:
+    """`g` as an adjoint of `like`: `unbroadcast` where the types do not show that it fits."""
+    mine, wanted = type_of(g), T.target(like.type)
+    if isinstance(wanted, T.Scalar) and isinstance(mine, T.Scalar):
+        if wanted.kind == "float" and mine.kind != "complex":
+            narrower = wanted.dtype not in (None, "float64") and mine.dtype != wanted.dtype
+            if not narrower:
+                return g
+    if isinstance(wanted, T.Array) and isinstance(mine, T.Array):
+        if mine.shape is not None and mine.shape == wanted.shape and mine.dtype == wanted.dtype:
+            return g
+        if wanted.shape is not None and mine.shape is not None:
+            axes = [
+                k - (len(mine.shape) - len(wanted.shape))
+                for k in range(len(mine.shape))
+            ]
+            extra = tuple(k for k, at in enumerate(axes) if at < 0)
+            unit = tuple(
+                k for k, at in enumerate(axes)
+                if at >= 0 and wanted.shape[at].constant == 1 and mine.shape[k].constant != 1
+            )
+            rest = all(
+                at < 0 or k in unit or mine.shape[k] == wanted.shape[at]
+                for k, at in enumerate(axes)
+            )
+            if rest and mine.dtype == wanted.dtype and bool(extra) != bool(unit):
+                if extra:
+                    axis: Any = extra[0] if len(extra) == 1 else extra
+                    return builder.op(np.sum, g, axis=Constant(axis))
+                axis = unit[0] if len(unit) == 1 else unit
+                return builder.op(np.sum, g, axis=Constant(axis), keepdims=Constant(True))
+    if isinstance(wanted, T.Scalar) and isinstance(mine, T.Array) and wanted.kind == "float":
+        if mine.kind == "float" and wanted.dtype in (None, "float64"):
+            return builder.op(np.sum, g)
+    out = builder.value(wanted)
+    builder.add(Op(runtime.unbroadcast, [g, like], {}, [out]))
+    return out
+
+
+def split_call(op: Op) -> tuple[Callable, list, dict]:
+    """The operation under its one name: attributes such as `.T` as functions."""
+    if op.fn is getattr and isinstance(op.args[1], Constant):
+        name = op.args[1].value
+        known = {"T": np.transpose, "real": np.real, "imag": np.imag}
+        if name in known:
+            return known[name], [op.args[0]], {}
+    return IN_PLACE.get(op.fn, op.fn), op.args, op.keywords
+
+
+def bind_rule(op: Op) -> tuple[book.Rule, dict[str, Any]]:
+    """The rule of an operation and its arguments by the rule's names."""
+    fn, args, keywords = split_call(op)
+    rule = book.lookup(fn)
+    assert rule is not None
+    position = op.origin.position if op.origin else None
+    name = getattr(fn, "__name__", "call")
+    try:
+        bound = book.bind(fn, args, keywords, _static)
+    except book.UnboundKeyword as error:
+        raise errors.DifferentiationError(
+            f"`{name}` with `{error.name}=`",
+            reason="its derivative rule does not know this argument",
+            remedy="write the same with other functions, or register a rule that names it",
+            position=position,
+        ) from None
+    except TypeError as error:
+        raise errors.DifferentiationError(
+            f"call of `{name}`", reason=str(error), remedy="give its arguments as NumPy documents",
+            position=position,
+        ) from None
+    return rule, bound
+
+
+def _static(operand: Any) -> Any:
+    if isinstance(operand, Constant):
+        return operand.value
+    if isinstance(operand, (tuple, list)):
+        return type(operand)(_static(item) for item in operand)
+    return operand
+
+
+
+
+__all__ = ["Builder", "ONE", "ZERO", "bind_rule", "dimension", "fit", "operations", "split_call"]

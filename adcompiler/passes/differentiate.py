@@ -1,0 +1,977 @@
+"""Reverse mode: append to a function the sweep that computes its adjoints.
+
+Each block of the forward sweep gets a *mirror block*, in which every statement is answered in
+reverse order: an operation by its rule, a branch by a branch, a loop by the reversed loop, memory
+by its *shadow*.  The mirror refers to forward values freely; `passes.saving` then decides how each
+of them gets there.
+
+Before::
+
+    f(x): y = np.sin(x); z = y * x; return z
+
+After::
+
+    f(x): y = np.sin(x); z = y * x
+          y_bar = x; x_bar = y; x_bar_2 = x_bar + y_bar * np.cos(x)
+          return x_bar_2
+
+Speelpenning, "Compiling fast partial derivatives of functions given by algorithms" (1980);
+Griewank & Walther, "Evaluating Derivatives" (2008), chapters 3 and 5.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import operator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from adcompiler import errors, runtime
+from adcompiler.analysis.activity import Activity, memory_classes
+from adcompiler.ir import types as T
+from adcompiler.ir.infer import is_pure, type_of
+from adcompiler.ir.nodes import (
+    UNBOUND,
+    Accumulate,
+    Append,
+    Block,
+    Constant,
+    Function,
+    If,
+    Load,
+    Loop,
+    New,
+    Op,
+    Operand,
+    Origin,
+    Pop,
+    Raise,
+    Range,
+    Restore,
+    Statement,
+    Store,
+    Value,
+    View,
+    blocks,
+    defined,
+    dimension,
+    leaves,
+    operands,
+    walk,
+)
+from adcompiler.passes import saving
+from adcompiler.passes.builder import ONE, ZERO, Builder, bind_rule
+from adcompiler.passes.saving import Site
+from adcompiler.passes.simplify import dead_code
+from adcompiler.rules import book
+
+
+def reverse(
+    function: Function,
+    wrt: list[Value],
+    seeds: list[Operand | None],
+    keep: list[Operand],
+    name: str,
+) -> Function:
+    """The function that computes `keep` (primal results) and the adjoints of `wrt`.
+
+    `seeds` are the adjoints of the function's results (None: it does not count).  The function is
+    consumed: its body becomes the forward sweep.
+    """
+    sweep = _Reverse(function, wrt, seeds)
+    body = sweep.run(keep)
+    result = Function(name, body)
+    saving.place(result, sweep.record)
+    dead_code(result)
+    return result
+
+
+@dataclass(slots=True)
+class _Mirror:
+    """A mirror block under construction: births at its head, then its statements."""
+
+    block: Block
+    head: Block = field(default_factory=Block)
+
+
+class _Writer(Builder):
+    """A builder that notes, for each statement, the forward position that it mirrors."""
+
+    def __init__(self, record: saving.Record) -> None:
+        super().__init__()
+        self.record = record
+        self.site = Site(None, "end")
+
+    def add(self, statement: Statement) -> None:
+        super().add(statement)
+        self.record.sites[statement] = self.site
+
+
+class _Reverse:
+    def __init__(self, function: Function, wrt: list[Value], seeds: list[Operand | None]) -> None:
+        self.function = function
+        self.wrt = wrt
+        self.seeds = seeds
+        self.classes = memory_classes(function)
+        graph = Activity(function, self.classes)
+        counted = [
+            v
+            for result, seed in zip(function.body.results, seeds)
+            if seed is not None
+            for v in leaves(result)
+        ]
+        self.is_active = graph.active(wrt, counted)
+        self.record = saving.Record(function, self.classes)
+        self.writer = _Writer(self.record)
+        self.adjoint: dict[Value, Operand] = {}
+        self.buffers: dict[Value, Value] = {}
+        self.sunk: dict[Value, Value] = {}
+        self.carried_shadow: dict[Value, Value] = {}
+        self.own: set[Statement] = set()
+        """Statements of the forward sweep that differentiating added: not mirrored."""
+        self.mirrors: dict[Block, _Mirror] = {}
+        self.flags: dict[If, tuple[Value, bool]] = {}
+        self.trips: dict[Loop, tuple[Value, bool, Operand]] = {}
+        self.sources: dict[T.Dim, tuple[Value, int]] = {}
+        self.check_numbers()
+        self.find_lengths()
+        self.dynamic = self.dynamic_classes()
+
+    # -- preparations -------------------------------------------------------------------------
+
+    def check_numbers(self) -> None:
+        for statement in walk(self.function.body):
+            for value in defined(statement):
+                kind = T.target(value.type)
+                if isinstance(kind, (T.Scalar, T.Array)) and kind.kind == "complex":
+                    if self.is_active(value):
+                        raise errors.DifferentiationError(
+                            "complex numbers on the way from input to result",
+                            reason="derivatives of complex values are not compiled yet",
+                            remedy="write the computation on real and imaginary parts",
+                            position=statement.origin.position if statement.origin else None,
+                        )
+
+    def find_lengths(self) -> None:
+        """Where a symbolic length can be read: an axis of a parameter."""
+        for param in self.function.params:
+            kind = T.target(param.type)
+            if isinstance(kind, T.Array) and kind.shape is not None:
+                for axis, dim in enumerate(kind.shape):
+                    self.sources.setdefault(dim, (param, axis))
+
+    def dynamic_classes(self) -> set:
+        """Classes whose references meet at joins or live in lists: their shadows go along."""
+        found = set()
+        for statement in walk(self.function.body):
+            match statement:
+                case If(outs=outs) | Loop(outs=outs):
+                    met = [*outs, *(statement.carried if isinstance(statement, Loop) else ())]
+                    found |= {self.classes.find(v) for v in met if T.is_ref(v.type)}
+                case Append(value=value) | Store(value=value):
+                    found |= {self.classes.find(v) for v in leaves(value) if T.is_ref(v.type)}
+                case Pop(out=out) | Load(out=out):
+                    if T.is_ref(out.type):
+                        found.add(self.classes.find(out))
+        # A list of references needs a shadow that holds their shadows.
+        for statement in walk(self.function.body):
+            match statement:
+                case Append(ref=ref, value=value):
+                    if any(T.is_ref(v.type) for v in leaves(value)):
+                        found.add(self.classes.find(ref))
+                case Pop(ref=ref, out=out):
+                    if T.is_ref(out.type):
+                        found.add(self.classes.find(ref))
+        return found
+
+    def in_active_class(self, ref: Value) -> bool:
+        return self.is_active(ref)
+
+    def has_carried_shadow(self, ref: Operand) -> bool:
+        return (
+            isinstance(ref, Value)
+            and T.is_ref(ref.type)
+            and self.classes.find(ref) in self.dynamic
+            and self.is_active(ref)
+        )
+
+    def holds_references(self, ref: Value) -> bool:
+        kind = T.target(ref.type)
+        return isinstance(kind, T.List) and T.is_ref(kind.item)
+
+    # -- shadows that are born in the forward sweep --------------------------------------------
+
+    def carry_shadows(self, block: Block) -> None:
+        """Put shadows beside the references of dynamic classes, in the forward sweep."""
+        out: list[Statement] = []
+        for statement in block.statements:
+            out.append(statement)
+            match statement:
+                case New(source=source, out=ref) if self.has_carried_shadow(ref):
+                    self.born_beside(statement, out)
+                case View(ref=ref, out=view) if self.has_carried_shadow(ref):
+                    shadow = self.shadow_value(view)
+                    self.insert(
+                        out, statement,
+                        View(statement.fn, self.carried_shadow[ref], statement.args,
+                             statement.keywords, shadow),
+                    )
+                case Append(ref=ref, value=value) if self.has_carried_shadow(value):
+                    self.insert(
+                        out, statement,
+                        Append(self.carried_shadow[ref], self.carried_shadow[value]),
+                    )
+                case Pop(ref=ref, out=item) if self.has_carried_shadow(item):
+                    shadow = self.shadow_value(item)
+                    self.insert(out, statement, Pop(self.carried_shadow[ref], shadow))
+                case If():
+                    self.carry_shadows(statement.then)
+                    self.carry_shadows(statement.orelse)
+                    rows = list(
+                        zip(statement.outs, statement.then.results, statement.orelse.results)
+                    )
+                    for ref, a, b in rows:
+                        if self.has_carried_shadow(ref):
+                            statement.outs.append(self.shadow_value(ref))
+                            statement.then.results.append(self.shadow_operand(a))
+                            statement.orelse.results.append(self.shadow_operand(b))
+                case Loop():
+                    chosen = [
+                        k for k, ref in enumerate(statement.outs) if self.has_carried_shadow(ref)
+                    ]
+                    params = list(statement.carried)
+                    for k in chosen:
+                        statement.inits.append(self.shadow_operand(statement.inits[k]))
+                        statement.body.params.append(self.shadow_value(params[k]))
+                    self.carry_shadows(statement.body)
+                    following = list(statement.next)
+                    for k in chosen:
+                        statement.body.results.append(self.shadow_operand(following[k]))
+                        statement.outs.append(self.shadow_value(statement.outs[k]))
+        block.statements = out
+
+    def insert(self, out: list, beside: Statement, made: Statement) -> None:
+        made.origin = beside.origin
+        self.own.add(made)
+        out.append(made)
+
+    def shadow_value(self, ref: Value) -> Value:
+        shadow = Value(bar(ref.name), ref.type)
+        self.carried_shadow[ref] = shadow
+        self.classes.find(shadow)
+        return shadow
+
+    def shadow_operand(self, ref: Operand) -> Operand:
+        return self.carried_shadow[ref] if isinstance(ref, Value) else ref
+
+    def born_beside(self, statement: New, out: list) -> None:
+        ref = statement.out
+        shadow = self.shadow_value(ref)
+        if self.holds_references(ref):
+            items = statement.source if isinstance(statement.source, list) else []
+            self.insert(out, statement, New([self.shadow_operand(i) for i in items], shadow))
+            return
+        zeros = Value(None, ref.type.target)
+        self.insert(out, statement, Op(np.zeros_like, [ref], {}, [zeros]))
+        self.insert(out, statement, New(zeros, shadow))
+
+    # -- trip counts --------------------------------------------------------------------------
+
+    def count_trips(self, block: Block) -> None:
+        """Loops that stop themselves count their trips."""
+        for statement in block.statements:
+            for inner in blocks(statement):
+                self.count_trips(inner)
+            if isinstance(statement, Loop) and statement.stops:
+                self.count(statement)
+
+    def count(self, loop: Loop) -> None:
+        decision, stops_in_then = stopping_branch(loop)
+        endless = loop.domain is None
+        trip, out = Value("trips", T.INT), Value("trips", T.INT)
+        last = loop.body.statements and loop.body.statements[-1] is decision
+        if endless and decision is not None and last:
+            # Only the trips that go on are counted; the one that stops is always there.
+            goes_on = decision.orelse if stops_in_then else decision.then
+            stopping = decision.then if stops_in_then else decision.orelse
+            counted, joined = Value("trips", T.INT), Value("trips", T.INT)
+            made = Op(operator.iadd, [trip, Constant(1)], {}, [counted], origin=loop.origin)
+            goes_on.statements.append(made)
+            goes_on.results.append(counted)
+            stopping.results.append(trip)
+            decision.outs.append(joined)
+            following: Operand = joined
+        else:
+            counted = Value("trips", T.INT)
+            made = Op(operator.iadd, [trip, Constant(1)], {}, [counted], origin=loop.origin)
+            loop.body.statements.insert(0, made)
+            following = counted
+            last = False
+        self.own.add(made)
+        loop.inits.append(Constant(0))
+        loop.body.params.append(trip)
+        loop.body.results.append(following)
+        loop.outs.append(out)
+        stopped: Operand = Constant(True)
+        if not endless and decision is not None:
+            param, stopped = Value("stopped", T.BOOL), Value("stopped", T.BOOL)
+            loop.inits.append(Constant(False))
+            loop.body.params.append(param)
+            loop.body.results.append(loop.body.results[0])
+            loop.outs.append(stopped)
+        self.trips[loop] = (out, bool(endless and decision is not None and last), stopped)
+
+    # -- the sweep ----------------------------------------------------------------------------
+
+    def run(self, keep: list[Operand]) -> Block:
+        body = self.function.body
+        if self.dynamic:
+            self.carry_shadows(body)
+        self.count_trips(body)
+        self.record.find_homes()
+        self.prepare_styles()
+        forward = body.statements
+        mirror = self.begin(body)
+        writer = self.writer
+        with writer.writing(mirror.block):
+            last = forward[-1].origin if forward else None
+            writer.at(last, mirror=True)
+            for result, seed in zip(body.results, self.seeds):
+                if seed is not None and isinstance(result, Value):
+                    self.contribute(result, seed)
+            self.block(body)
+            bars = []
+            for value in self.wrt:
+                writer.site = Site(None, "start")
+                g = self.take(value)
+                bars.append(writer.zeros(value) if g is None else g)
+                if isinstance(bars[-1], Value) and bars[-1].name is None:
+                    bars[-1].name = bar(value.name)
+        backward = [*mirror.head.statements, *mirror.block.statements]
+        self.record.backward = set(backward)
+        return Block(body.params + self.seed_params(), forward + backward, [*keep, *bars])
+
+    def seed_params(self) -> list[Value]:
+        found: dict[Value, None] = {}
+        for seed in self.seeds:
+            for value in leaves(seed):
+                found[value] = None
+        return [v for v in found if v not in self.function.params]
+
+    def begin(self, block: Block) -> _Mirror:
+        mirror = _Mirror(Block())
+        self.mirrors[block] = mirror
+        self.record.mirrors[mirror.block] = block
+        return mirror
+
+    def finish(self, mirror: _Mirror) -> Block:
+        mirror.block.statements[:0] = mirror.head.statements
+        return mirror.block
+
+    def prepare_styles(self) -> None:
+        """Which array values have a buffer for their adjoint, to be accumulated into in place."""
+        self.buffered: set[Value] = set()
+        home = self.record.home
+
+        def note(operand: Operand, block: Block) -> None:
+            for value in leaves(operand):
+                if isinstance(value.type, T.Array) and self.is_active(value):
+                    if self.record.loops[block] != self.record.loops[home[value]]:
+                        self.buffered.add(value)
+
+        def visit(block: Block) -> None:
+            for statement in block.statements:
+                if isinstance(statement, Op):
+                    if statement.fn is operator.getitem:
+                        base = statement.args[0]
+                        if isinstance(base, Value) and self.is_active(statement.outs[0]):
+                            self.buffered.add(base)
+                    if book.is_zero(statement.fn):
+                        continue
+                for operand in operands(statement):
+                    note(operand, block)
+                for inner in blocks(statement):
+                    visit(inner)
+                    for result in inner.results:
+                        note(result, inner)
+
+        visit(self.function.body)
+
+    def block(self, block: Block) -> None:
+        for statement in reversed(block.statements):
+            if statement not in self.own:
+                self.writer.at(statement.origin, mirror=True)
+                self.writer.site = Site(statement, "before")
+                self.statement(statement)
+
+    # -- adjoints of values -------------------------------------------------------------------
+
+    def contribute(self, operand: Operand, g: Operand) -> None:
+        """Add `g` to the adjoint of an operand."""
+        if not isinstance(operand, Value) or not self.is_active(operand):
+            return
+        if isinstance(g, Value) and g.name is None and operand.name is not None:
+            g.name = bar(operand.name)
+        if operand in self.buffered:
+            self.writer.add(Accumulate(self.buffer(operand), (), g))
+            return
+        old = self.adjoint.get(operand)
+        if old is None:
+            self.adjoint[operand] = g
+            return
+        total = self.writer.op(operator.add, old, g)
+        if isinstance(total, Value) and total.name is None and operand.name is not None:
+            total.name = bar(operand.name)
+        self.adjoint[operand] = total
+
+    def take(self, value: Value) -> Operand | None:
+        """The adjoint of a value, complete now; None where it is zero."""
+        if value in self.buffered:
+            buffer = self.buffers.get(value)
+            return None if buffer is None else self.load(buffer, (), value.type)
+        return self.adjoint.pop(value, None)
+
+    def load(self, ref: Value, path: tuple, type: Any) -> Value:
+        out = Value(None, type)
+        self.writer.add(Load(ref, path, out))
+        return out
+
+    @contextlib.contextmanager
+    def at_head(self, home: Block):
+        """Write at the head of the mirror of a block."""
+        writer = self.writer
+        site = writer.site
+        writer.site = Site(None, "end", home)
+        with writer.writing(self.mirrors[home].head):
+            yield
+        writer.site = site
+
+    def buffer(self, value: Value) -> Value:
+        """The buffer in which the adjoint of an array value is accumulated."""
+        if value not in self.buffers:
+            home = self.record.home[value]
+            with self.at_head(home):
+                ref = Value(bar(value.name), T.Ref(value.type))
+                self.writer.add(New(self.zero_array(value, home), ref))
+            self.buffers[value] = ref
+        return self.buffers[value]
+
+    def zero_array(self, like: Value, home: Block) -> Operand:
+        """Zeros of the shape of `like`, at the head of the mirror of its block."""
+        kind = T.target(like.type)
+        if not self.record.loops[home] or not isinstance(kind, T.Array) or kind.shape is None:
+            return self.writer.op(np.zeros_like, like)
+        lengths = tuple(self.length(like, axis) for axis in range(len(kind.shape)))
+        shape = lengths[0] if len(lengths) == 1 else lengths
+        keywords = {}
+        if kind.dtype != "float64":
+            keywords["dtype"] = Constant(np.dtype(kind.dtype).type)
+        out = self.writer.value(T.Array(kind.dtype, kind.shape, True))
+        self.writer.add(Op(np.zeros, [shape], keywords, [out]))
+        return out
+
+    def length(self, array: Value, axis: int) -> Operand:
+        """A length of an array that may not be at hand in the backward sweep."""
+        dim = T.target(array.type).shape[axis]
+        if dim.constant is not None:
+            return Constant(dim.constant)
+        if dim in self.sources:
+            source, place = self.sources[dim]
+            return self.writer.op(dimension, source, Constant(place))
+        out = Value(None, T.Scalar("int", None, dim))
+        made = Op(dimension, [array, Constant(axis)], {}, [out])
+        self.record.insert_after(array, made)
+        self.own.add(made)
+        return out
+
+    # -- adjoints of memory -------------------------------------------------------------------
+
+    def shadow(self, ref: Value) -> Value:
+        """The reference to the adjoint of what `ref` refers to."""
+        if ref in self.carried_shadow:
+            return self.carried_shadow[ref]
+        made = self.record.definition[ref]
+        if isinstance(made, View):
+            out = Value(bar(ref.name), ref.type)
+            self.writer.add(
+                View(made.fn, self.shadow(made.ref), made.args, made.keywords, out)
+            )
+            return out
+        if ref not in self.sunk:
+            home = self.record.home[ref]
+            with self.at_head(home):
+                out = Value(bar(ref.name), ref.type)
+                kind = ref.type.target
+                if isinstance(kind, T.List):
+                    items = self.load(ref, (), kind)
+                    zeros = self.writer.value(kind)
+                    self.writer.add(Op(runtime.zeros_like, [items], {}, [zeros]))
+                else:
+                    zeros = self.zero_array(ref, home)
+                self.writer.add(New(zeros, out))
+            self.sunk[ref] = out
+        return self.sunk[ref]
+
+    # -- statements ---------------------------------------------------------------------------
+
+    def statement(self, statement: Statement) -> None:
+        match statement:
+            case Op():
+                self.op(statement)
+            case New(source=source, out=ref):
+                if self.is_active(ref) and not self.holds_references(ref):
+                    self.birth(source, ref)
+            case View() | Raise():
+                pass
+            case Load(ref=ref, path=path, out=out):
+                if not T.is_ref(out.type) and self.is_active(out):
+                    g = self.take(out)
+                    if g is not None and not isinstance(out.type, T.List):
+                        self.writer.add(Accumulate(self.shadow(ref), path, g))
+            case Store():
+                self.store(statement)
+            case Accumulate(ref=ref, path=path, value=value):
+                self.writer.add(Restore(statement))
+                if self.is_active(ref) and self.is_active(value):
+                    g = self.load(self.shadow(ref), path, place_type(self.writer, statement))
+                    self.contribute(value, self.writer.fitted(g, value))
+            case Append(ref=ref, value=value):
+                self.writer.add(Restore(statement))
+                if self.is_active(ref) and not self.holds_references(ref):
+                    item = Value(None, T.target(ref.type).item)
+                    self.writer.add(Pop(self.shadow(ref), item))
+                    self.contribute(value, item)
+            case Pop(ref=ref, out=out):
+                self.writer.add(Restore(statement))
+                if self.is_active(ref) and not self.holds_references(ref):
+                    g = self.take(out)
+                    g = self.writer.zeros(out) if g is None else g
+                    self.writer.add(Append(self.shadow(ref), g))
+            case If():
+                self.branch(statement)
+            case Loop():
+                self.loop(statement)
+            case _:
+                raise TypeError(type(statement))
+
+    def birth(self, source: Operand, ref: Value) -> None:
+        if isinstance(source, list):
+            for position, item in enumerate(source):
+                if self.is_active(item):
+                    g = self.load(self.shadow(ref), (Constant(position),), item.type)
+                    self.contribute(item, g)
+        elif isinstance(source, Value) and self.is_active(source):
+            if isinstance(source.type, T.List):
+                raise self.refusal(
+                    "a copy of part of a list",
+                    "which items of the list it shares is not known",
+                    "append to a new list in a loop, or use an array",
+                )
+            self.contribute(source, self.load(self.shadow(ref), (), source.type))
+
+    def store(self, statement: Store) -> None:
+        writer = self.writer
+        writer.add(Restore(statement))
+        if not self.is_active(statement.ref):
+            return
+        ref = self.shadow(statement.ref)
+        kind = place_type(writer, statement)
+        g = self.load(ref, statement.path, kind)
+        if isinstance(T.target(statement.ref.type), T.List):
+            zero: Operand = ZERO if isinstance(kind, T.Scalar) else writer.op(np.zeros_like, g)
+        else:
+            zero = ZERO
+        if self.is_active(statement.value):
+            repeated = any(isinstance(type_of(i), (T.Array, T.List)) for i in statement.path)
+            if repeated and not all_masks(statement.path):
+                g = self.last_writes(statement, g)
+            writer.add(Store(ref, statement.path, zero))
+            self.contribute(statement.value, writer.fitted(g, statement.value))
+        else:
+            writer.add(Store(ref, statement.path, zero))
+
+    def last_writes(self, statement: Store, g: Value) -> Operand:
+        """`a[[0, 0]] = v`: only the last value that is written to a place stays there."""
+        writer = self.writer
+        kind = T.target(statement.ref.type)
+        if kind.shape is None:
+            raise self.refusal(
+                "store at an array of indices", "the rank of the array is not known",
+                "make the array in this function",
+            )
+        shape = tuple(writer.op(dimension, statement.ref, Constant(axis))
+                      for axis in range(len(kind.shape)))
+        mask = writer.value(T.Array("bool", g.type.shape if isinstance(g.type, T.Array) else None))
+        index = statement.path if len(statement.path) > 1 else statement.path[0]
+        writer.add(Op(runtime.last_written, [shape, index], {}, [mask]))
+        return writer.op(operator.mul, g, mask)
+
+    def refusal(self, what: str, reason: str, remedy: str) -> errors.DifferentiationError:
+        return errors.DifferentiationError(
+            what, reason=reason, remedy=remedy, position=self.writer.position()
+        )
+
+    def op(self, op: Op) -> None:
+        if not any(self.is_active(out) for out in op.outs):
+            return
+        g: Any = [self.take(out) if self.is_active(out) else None for out in op.outs]
+        if all(item is None for item in g):
+            return
+        if op.fn is operator.getitem:
+            (bar_out,) = g
+            base, path = op.args
+            if isinstance(base.type, T.List):
+                raise self.refusal(
+                    "a slice of a list", "which items it shares is not known", "use an array"
+                )
+            self.writer.add(Accumulate(self.buffer(base), path, bar_out))
+            return
+        if is_stack_of_list(op):
+            self.unstack(op, g[0])
+            return
+        if book.lookup(split_name(op)) is None:
+            raise no_rule(op, self.writer.position())
+        rule, bound = bind_rule(op)
+        if len(op.outs) == 1:
+            (g,), out = g, op.outs[0]
+        else:
+            g = tuple(
+                self.writer.zeros(o) if item is None else item for item, o in zip(g, op.outs)
+            )
+            out = tuple(op.outs)
+        self.pull_back(rule, bound, g, out)
+
+    def pull_back(self, rule: book.Rule, bound: dict, g: Any, out: Any) -> None:
+        """Inline a rule and hand its answers to the inputs."""
+        writer = self.writer
+        given = dict(bound)
+        if rule.wants_out:
+            given["out"] = out
+        if rule.kind != "elementwise":
+            given["g"] = g
+        if rule.real:
+            pass  # complex values were refused above
+        answers = writer.rule(rule.function, given)
+        if len(rule.inputs) == 1 and not (
+            isinstance(answers, tuple) and rule.kind == "elementwise"
+        ):
+            answers = (answers,)
+        for name, answer in zip(rule.inputs, answers):
+            if name not in bound:
+                continue
+            target = bound[name]
+            if isinstance(target, (tuple, list)):
+                if isinstance(answer, Value):
+                    answer = [
+                        operations_get(writer, answer, k) for k in range(len(target))
+                    ]
+                for item, part in zip(target, answer):
+                    self.contribute(item, part)
+                continue
+            if not self.is_active(target) or is_none(answer):
+                continue
+            if rule.kind == "elementwise":
+                if is_zero(answer):
+                    continue
+                answer = writer.fitted(writer.product(g, answer, rule.pole), target)
+            elif isinstance(target.type, T.List):
+                raise self.refusal(
+                    "a list that grew, as an argument of this function",
+                    "its rule wants the items one by one",
+                    "make an array of the list first: np.array(xs) or np.stack(xs)",
+                )
+            self.contribute(target, answer)
+
+    def unstack(self, op: Op, g: Operand) -> None:
+        """The adjoint of `np.stack(xs)` of a list: each item takes its row."""
+        _rule, bound = bind_rule(op)
+        axis = bound.get("axis", Constant(0)).value
+        made = self.record.definition[op.args[0]]
+        if not isinstance(made, Load) or made.path != ():
+            raise self.refusal(
+                "an array made of part of a list", "which items it holds is not known",
+                "stack the whole list, and slice the array",
+            )
+        shadow = self.shadow(made.ref)
+        rank = len(g.type.shape) if isinstance(g.type, T.Array) and g.type.shape else None
+        if axis < 0:
+            if rank is None:
+                raise self.refusal("a negative axis here", "the rank is not known", "axis=0")
+            axis += rank
+        from adcompiler.ir import operations
+        from adcompiler.ir.nodes import Slice
+
+        full = Slice(Constant(None), Constant(None), Constant(None))
+
+        def body(index: Value) -> None:
+            row = operations.get_item(self.writer, g, (*[full] * axis, index))
+            self.writer.add(Accumulate(shadow, (index,), row))
+
+        count = self.writer.value(T.INT)
+        self.writer.add(Op(len, [shadow], {}, [count]))
+        operations.simple_loop(self.writer, count, body, None)
+
+    # -- control flow -------------------------------------------------------------------------
+
+    def captured(self, statement: Statement) -> list[Value]:
+        """Values from outside whose adjoints the mirror of a branch or loop may add to."""
+        inside = set()
+        for inner in blocks(statement):
+            self.record.collect_blocks(inner, inside)
+        found: dict[Value, None] = {}
+
+        def note(operand: Operand) -> None:
+            for value in leaves(operand):
+                if (
+                    not T.is_ref(value.type)
+                    and value not in self.buffered
+                    and self.is_active(value)
+                    and self.record.home[value] not in inside
+                ):
+                    found[value] = None
+
+        for inner in blocks(statement):
+            for result in inner.results:
+                note(result)
+            for nested in walk(inner):
+                if isinstance(nested, Op) and book.is_zero(nested.fn):
+                    continue
+                for operand in operands(nested):
+                    note(operand)
+                for block in blocks(nested):
+                    for result in block.results:
+                        note(result)
+        return list(found)
+
+    def branch(self, statement: If) -> None:
+        writer = self.writer
+        taken = [self.take(out) if not T.is_ref(out.type) else None for out in statement.outs]
+        captured = self.captured(statement)
+        outside = self.adjoint
+        site = Site(statement, "after")
+        halves = []
+        for block in (statement.then, statement.orelse):
+            self.adjoint = dict(outside)
+            mirror = self.begin(block)
+            with writer.writing(mirror.block):
+                writer.site = Site(statement, "after")
+                for result, g in zip(block.results, taken):
+                    if g is not None and result is not UNBOUND:
+                        self.contribute(result, g)
+                self.block(block)
+            halves.append((mirror, self.adjoint))
+        self.adjoint = dict(outside)
+        (then, then_adjoint), (orelse, else_adjoint) = halves
+        writer.at(statement.origin, mirror=True)
+        writer.site = site
+        made = If(statement.test, self.finish(then), self.finish(orelse), [])
+        for value in captured:
+            a, b = then_adjoint.get(value), else_adjoint.get(value)
+            if a is b:
+                continue
+            results = []
+            for half, g in ((then, a), (orelse, b)):
+                if g is None:
+                    with writer.writing(half.block):
+                        g = writer.zeros(value)
+                half.block.results.append(g)
+                results.append(g)
+            kind = adjoint_type(results, value)
+            out = Value(bar(value.name), kind)
+            made.outs.append(out)
+            self.adjoint[value] = out
+        if statement in self.flags:
+            flag, stops_in_then = self.flags[statement]
+            made.test = flag
+            if not stops_in_then:
+                made.then, made.orelse = made.orelse, made.then
+        writer.add(made)
+
+    def loop(self, loop: Loop) -> None:
+        writer = self.writer
+        captured = self.captured(loop)
+        first = 1 if loop.domain is not None else 0
+        offset = 1 if loop.stops else 0
+        rows = []
+        for k, (param, out) in enumerate(zip(loop.body.params[first:], loop.outs)):
+            if T.is_ref(param.type) or not self.is_active(param):
+                continue
+            rows.append((loop.inits[k], param, loop.body.results[k + offset], out))
+        writer.site = Site(loop, "after")
+        outs_bar = [self.take(out) for _init, _param, _next, out in rows]
+        inits: list[Operand] = []
+        params: list[Value] = []
+        for (_init, param, following, out), g in zip(rows, outs_bar):
+            inits.append(writer.zeros(out) if g is None else g)
+            params.append(Value(bar(param.name), as_adjoint(param.type)))
+        for value in captured:
+            g = self.adjoint.get(value)
+            inits.append(writer.zeros(value) if g is None else g)
+            params.append(Value(bar(value.name), as_adjoint(value.type)))
+        body = self.begin(loop.body)
+        domain = self.mirror_domain(loop)
+        index = Value(loop.index.name if loop.index else None, T.INT)
+        body.block.params = [index, *params]
+        if loop.index is not None:
+            self.record.indices[loop.index] = (index, body.block)
+        flag_init = None
+        decision, stops_in_then = stopping_branch(loop) if loop.stops else (None, False)
+        if decision is not None:
+            flag = Value("last", T.BOOL)
+            body.block.params.append(flag)
+            self.flags[decision] = (flag, stops_in_then)
+            flag_init = self.trips[loop][2]
+        outside = self.adjoint
+        self.adjoint = {
+            v: g for v, g in outside.items() if v not in captured
+        }
+        with writer.writing(body.block):
+            for (_init, _param, following, _out), g in zip(rows, params):
+                writer.site = Site(loop, "after")
+                self.contribute(following, g)
+            for value, g in zip(captured, params[len(rows):]):
+                mine = self.adjoint.get(value)
+                self.adjoint[value] = g if mine is None else writer.op(operator.add, g, mine)
+            self.block(loop.body)
+            writer.at(loop.origin, mirror=True)
+            writer.site = Site(None, "start", loop.body)
+            results: list[Operand] = []
+            for _init, param, _next, _out in rows:
+                g = self.take(param)
+                results.append(writer.zeros(param) if g is None else g)
+            results += [self.adjoint[value] for value in captured]
+        body.block.results = results
+        outs = [Value(p.name, p.type) for p in params]
+        made = Loop(domain, inits, self.finish(body), list(outs))
+        if flag_init is not None:
+            made.inits.append(flag_init)
+            body.block.results.append(Constant(False))
+            made.outs.append(Value(None, T.BOOL))
+        writer.at(loop.origin, mirror=True)
+        writer.site = Site(loop, "after")
+        writer.add(made)
+        writer.site = Site(loop, "before")
+        self.adjoint = {v: g for v, g in outside.items() if v not in captured}
+        for value, out in zip(captured, outs[len(rows):]):
+            self.adjoint[value] = out
+        for (init, _param, _next, _out), out in zip(rows, outs):
+            self.contribute(init, out)
+
+    def mirror_domain(self, loop: Loop) -> Range:
+        """The trips of the loop, backwards."""
+        writer = self.writer
+        writer.site = Site(loop, "after")
+        domain = loop.domain
+        if not loop.stops:
+            assert domain is not None
+            return Range(domain.start, domain.stop, domain.step, not domain.reverse)
+        trips, one_more, _stopped = self.trips[loop]
+        if domain is None:
+            count = writer.op(operator.add, trips, Constant(1)) if one_more else trips
+            return Range(Constant(0), count, Constant(1))
+        if domain.reverse:
+            raise self.refusal(
+                "a reversed loop that stops early", "its trips cannot be told from its range",
+                "take the loop out of the differentiated function",
+            )
+        length = writer.op(operator.mul, trips, domain.step)
+        stop = writer.op(operator.add, domain.start, length)
+        return Range(domain.start, stop, domain.step, True)
+
+
+def operations_get(writer: Builder, base: Value, position: int) -> Any:
+    from adcompiler.ir import operations
+
+    return operations.get_item(writer, base, Constant(position))
+
+
+def bar(name: str | None) -> str | None:
+    """What the adjoint of a name is called."""
+    return None if name is None else f"{name}_bar"
+
+
+def is_none(answer: Any) -> bool:
+    return isinstance(answer, Constant) and answer.value is None
+
+
+def is_zero(answer: Any) -> bool:
+    if not isinstance(answer, Constant):
+        return False
+    return answer.value is None or (
+        isinstance(answer.value, (int, float)) and answer.value == 0
+    )
+
+
+def all_masks(path: tuple) -> bool:
+    return all(
+        type_of(i).kind == "bool" for i in path if isinstance(type_of(i), T.Array)
+    )
+
+
+def as_adjoint(type: Any) -> Any:
+    """The type of an adjoint: NumPy scalars may come out as Python's and the other way round."""
+    if isinstance(type, T.Scalar):
+        return T.Scalar(type.kind, None if type.dtype == "float64" else type.dtype)
+    return type
+
+
+def adjoint_type(results: list, value: Value) -> Any:
+    return as_adjoint(value.type)
+
+
+def split_name(op: Op) -> Any:
+    from adcompiler.passes.builder import split_call
+
+    return split_call(op)[0]
+
+
+def is_stack_of_list(op: Op) -> bool:
+    return (
+        book.canonical(op.fn) is np.stack
+        and isinstance(op.args[0], Value)
+        and isinstance(op.args[0].type, T.List)
+    )
+
+
+def no_rule(op: Op, position: errors.Position | None) -> errors.DifferentiationError:
+    name = getattr(op.fn, "__qualname__", None) or repr(op.fn)
+    known = is_pure(op.fn)
+    return errors.DifferentiationError(
+        f"`{name}` on the way from input to result",
+        reason="it has no derivative rule"
+        + ("" if known else ", and no Python source that could be differentiated"),
+        remedy="register a rule for it (adcompiler.rules), or write it in Python and NumPy",
+        position=position,
+    )
+
+
+def place_type(builder: Builder, statement: Store | Accumulate) -> Any:
+    """The type of the place that a store writes."""
+    from adcompiler.ir.infer import index_type
+
+    kind = T.target(statement.ref.type)
+    if isinstance(kind, T.List):
+        return kind.item if kind.item is not None else T.UNKNOWN
+    if not isinstance(kind, T.Array):
+        return T.UNKNOWN
+    return index_type(kind, statement.path, builder.fresh)[0]
+
+
+def stopping_branch(loop: Loop) -> tuple[If | None, bool]:
+    """The `If` of the loop's body whose one side always stops and whose other never does."""
+    flag = loop.body.results[0]
+    for statement in loop.body.statements:
+        if isinstance(statement, If) and flag in statement.outs:
+            k = statement.outs.index(flag)
+            a, b = statement.then.results[k], statement.orelse.results[k]
+            if isinstance(a, Constant) and isinstance(b, Constant):
+                if a.value is True and b.value is False:
+                    return statement, True
+                if a.value is False and b.value is True:
+                    return statement, False
+    return None, False
+
+
+__all__ = ["ONE", "Origin", "reverse"]

@@ -1,0 +1,523 @@
+"""Objects become values and memory.
+
+The resolver's IR speaks of Python's objects: a name of an array, a view of it and the array after a
+store are one object each.  This pass finds which objects may share storage (Steensgaard's
+unification, "Points-to analysis in almost linear time", POPL 1996), and makes memory of those
+classes in which anything is written.  All others are values, and reads of them stay pure.
+
+Before::
+
+    b = np.zeros(3)          # objects: b, c share storage, and b is stored into
+    c = b[1:]
+    b[1] = x
+    y = np.sum(c)
+
+After::
+
+    %t = np.zeros(3); b = New(%t)
+    c = View(b, [1:])
+    Store(b, [1], x)
+    %u = Load(c, ()); y = np.sum(%u)
+"""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+import numpy as np
+
+from adcompiler import errors
+from adcompiler.analysis.unification import Unification
+from adcompiler.ir import types as T
+from adcompiler.ir.infer import type_of
+from adcompiler.ir.nodes import (
+    UNBOUND,
+    Accumulate,
+    Append,
+    Block,
+    Constant,
+    Function,
+    If,
+    Load,
+    Loop,
+    New,
+    Op,
+    Operand,
+    Pop,
+    Raise,
+    Slice,
+    Statement,
+    Store,
+    Value,
+    View,
+    dimension,
+    leaves,
+    substitute,
+    walk,
+)
+from adcompiler.rules import book
+
+SHAPE_ONLY = {np.zeros_like, np.empty_like, np.ones_like, dimension, np.shape, len}
+"""Functions that look at the shape and dtype of an array alone."""
+
+ALWAYS_VIEW = {
+    np.transpose, np.swapaxes, np.moveaxis, np.expand_dims, np.squeeze, np.broadcast_to,
+    np.diagonal, np.flip, np.flipud, np.fliplr, np.real, np.asarray, np.asanyarray, np.atleast_1d,
+    np.atleast_2d, np.atleast_3d, np.matrix_transpose, np.rollaxis, np.rot90, np.imag,
+}  # fmt: skip
+MAYBE_VIEW = {np.reshape, np.ravel, np.ascontiguousarray, np.asfortranarray, np.broadcast_arrays}
+FRESH_METHODS = {np.ndarray.flatten}
+
+
+def view_kind(op: Op) -> str:
+    """`"fresh"`, `"view"` or `"maybe"`: does the result share storage with the first argument?"""
+    fn, first = op.fn, type_of(op.args[0]) if op.args else None
+    if fn is operator.getitem:
+        if not isinstance(first, T.Array):
+            return "maybe" if isinstance(first, T.Unknown) else "fresh"
+        if isinstance(type_of(op.outs[0]), T.Scalar):
+            return "fresh"
+        arrays = any(isinstance(type_of(item), (T.Array, T.List)) for item in op.args[1])
+        return "fresh" if arrays else "view"
+    if not isinstance(first, (T.Array, T.Unknown)):
+        return "fresh"
+    if fn is getattr:
+        return "view"
+    if fn in FRESH_METHODS:
+        return "fresh"
+    key = book.canonical(fn)
+    if key in ALWAYS_VIEW:
+        return "view"
+    if key in MAYBE_VIEW:
+        if isinstance(first, T.Array) and first.contiguous:
+            return "view"
+        return "maybe"
+    if key is np.ndarray.astype or key is getattr(np, "astype", None):
+        copied = op.keywords.get("copy")
+        return "maybe" if copied is not None else "fresh"
+    if key is np.positive or isinstance(key, np.ufunc):
+        return "fresh"
+    if book.lookup(fn) is None and not book.is_zero(fn) and op.effect:
+        return "maybe"
+    return "fresh"
+
+
+def is_object(type: Any) -> bool:
+    return isinstance(type, (T.Array, T.List, T.Unknown))
+
+
+def to_memory(function: Function) -> Function:
+    """The function with memory for what is written; changes it in place."""
+    return _ToMemory(function).run()
+
+
+def object_classes(function: Function) -> Unification:
+    """Which objects may share storage, before memory is told from values."""
+    pass_ = _ToMemory(function)
+    pass_.find_classes()
+    return pass_.classes
+
+
+class _ToMemory:
+    def __init__(self, function: Function) -> None:
+        self.function = function
+        self.classes = Unification()
+        self.contents: dict[Any, Value] = {}
+        self.definition: dict[Value, Statement] = {}
+        self.maybe: dict[Value, Op] = {}
+        self.written: set = set()
+        self.writes: dict[Any, Statement] = {}
+        self.ref: dict[Value, Value] = {}
+
+    def find_classes(self) -> None:
+        for statement in walk(self.function.body):
+            self.unify(statement)
+        self.settle_contents()
+
+    def run(self) -> Function:
+        self.find_classes()
+        for statement in walk(self.function.body):
+            if isinstance(statement, (Store, Accumulate, Append, Pop)):
+                root = self.classes.find(statement.ref)
+                self.written.add(root)
+                self.writes.setdefault(root, statement)
+        for statement in walk(self.function.body):
+            if isinstance(statement, New):
+                self.written.add(self.classes.find(statement.out))
+        self.refuse_undecided()
+        self.block(self.function.body, top=True)
+        return self.function
+
+    # -- classes ------------------------------------------------------------------------------
+
+    def join(self, a: Operand, b: Operand) -> None:
+        if isinstance(a, Value) and isinstance(b, Value):
+            if is_object(a.type) and is_object(b.type):
+                self.classes.union(a, b)
+
+    def content(self, holder: Value) -> Value:
+        """The stand-in for whatever a list holds."""
+        root = self.classes.find(holder)
+        if root not in self.contents:
+            self.contents[root] = Value(None, T.UNKNOWN)
+        return self.contents[root]
+
+    def settle_contents(self) -> None:
+        """Lists that were unified hold one class of contents."""
+        changed = True
+        while changed:
+            changed = False
+            for holder, stand_in in list(self.contents.items()):
+                root = self.classes.find(holder)
+                if root is not holder:
+                    other = self.contents.setdefault(root, stand_in)
+                    if self.classes.find(other) is not self.classes.find(stand_in):
+                        self.classes.union(other, stand_in)
+                        changed = True
+                    del self.contents[holder]
+
+    def unify(self, statement: Statement) -> None:
+        match statement:
+            case Op():
+                for out in statement.outs:
+                    self.definition[out] = statement
+                first = statement.args[0] if statement.args else None
+                if isinstance(first, Value) and statement.outs:
+                    if isinstance(first.type, T.List) and statement.fn is operator.getitem:
+                        out = statement.outs[0]
+                        held = isinstance(out.type, T.List)  # a slice holds the same items
+                        self.join(self.content(first), self.content(out) if held else out)
+                        return
+                    kind = view_kind(statement)
+                    if kind != "fresh":
+                        self.join(first, statement.outs[0])
+                        if kind == "maybe":
+                            self.maybe[statement.outs[0]] = statement
+            case New():
+                self.definition[statement.out] = statement
+                source = statement.source
+                if isinstance(source, Value):
+                    self.join(self.content(statement.out), self.content(source))
+                    return
+                for item in leaves(source):
+                    if is_object(item.type):
+                        self.join(self.content(statement.out), item)
+            case Append(ref=ref, value=value):
+                if isinstance(value, Value) and is_object(value.type):
+                    self.join(self.content(ref), value)
+            case Store(ref=ref, value=value):
+                if isinstance(ref.type, T.List) and isinstance(value, Value):
+                    if is_object(value.type):
+                        self.join(self.content(ref), value)
+            case Pop(ref=ref, out=out):
+                self.definition[out] = statement
+                if is_object(out.type):
+                    self.join(self.content(ref), out)
+            case If():
+                for out, a, b in zip(statement.outs, statement.then.results,
+                                     statement.orelse.results):
+                    self.definition[out] = statement
+                    self.join(out, a)
+                    self.join(out, b)
+            case Loop():
+                rows = zip(statement.carried, statement.inits, statement.next, statement.outs)
+                for param, init, following, out in rows:
+                    self.definition[out] = statement
+                    self.join(param, init)
+                    self.join(param, following)
+                    self.join(param, out)
+
+    def is_memory(self, value: Operand) -> bool:
+        return (
+            isinstance(value, Value)
+            and is_object(value.type)
+            and self.classes.find(value) in self.written
+        )
+
+    def refuse_undecided(self) -> None:
+        for out, op in self.maybe.items():
+            if self.classes.find(out) not in self.written:
+                continue
+            if isinstance(out.type, T.Unknown) or isinstance(type_of(op.args[0]), T.Unknown):
+                what = "a value of unknown type shares memory with an array that is written"
+            else:
+                what = "whether it is a view depends on the array's layout"
+            name = getattr(op.fn, "__name__", "call")
+            raise errors.ResolveError(
+                f"`{name}` of an array that is written",
+                reason=what,
+                remedy="copy it (`.copy()`) before or after, so that it is one or the other",
+                position=op.origin.position if op.origin else None,
+            )
+        for value in self.classes.members():
+            if isinstance(value.type, T.Unknown) and value in self.definition:
+                root = self.classes.find(value)
+                if root in self.written and root in self.writes:
+                    origin = self.definition[value].origin or self.writes[root].origin
+                    raise errors.ResolveError(
+                        f"`{value.name or 'a value'}` of unknown type may be written",
+                        reason="whether it is an array that shares its memory is not known",
+                        remedy="give both paths one type, e.g. make it an array from the start",
+                        position=origin.position if origin else None,
+                    )
+
+    # -- rewriting ----------------------------------------------------------------------------
+
+    def block(self, block: Block, top: bool = False) -> None:
+        out: list[Statement] = []
+        if top:
+            for param in block.params:
+                if self.is_memory(param):
+                    self.birth(param, param, out, block.statements[0].origin
+                               if block.statements else None)
+        for statement in block.statements:
+            self.statement(statement, out)
+        if top:
+            block.results = [
+                substitute(result, lambda v: self.read(v, out, None)) for result in block.results
+            ]
+        else:
+            block.results = [self.joined(result, out) for result in block.results]
+        block.statements = out
+
+    def birth(self, value: Value, source: Operand, out: list, origin: Any) -> Value:
+        """`ref = New(source)`, where `ref` stands for the object `value` from here on."""
+        ref = Value(value.name, T.Ref(value.type))
+        out.append(New(source, ref, origin=origin))
+        self.ref[value] = ref
+        return ref
+
+    def joined(self, operand: Operand, out: list) -> Operand:
+        """An operand that meets others at a join: a reference if their class is memory."""
+        if isinstance(operand, Value) and self.is_memory(operand):
+            return self.ref[operand]
+        return operand
+
+    def reference(self, value: Value) -> Value:
+        return self.ref[value]
+
+    def read(self, value: Value, out: list, origin: Any) -> Operand:
+        """The value that an object holds now."""
+        if not self.is_memory(value):
+            return value
+        ref = self.ref[value]
+        view = self.nameless_view(ref, out)
+        snapshot = Value(None, value.type)
+        if view is not None:
+            out.append(Load(view.ref, view.args[0], snapshot, origin=origin or view.origin))
+        else:
+            out.append(Load(ref, (), snapshot, origin=origin))
+        return snapshot
+
+    def nameless_view(self, ref: Value, out: list) -> View | None:
+        """The view that made `ref`, where a read through it can name the place in its owner."""
+        definition = self.definition.get(ref)
+        if ref.name is None and isinstance(definition, View):
+            if definition.fn is operator.getitem:
+                return definition
+        return None
+
+    def reads(self, operand: Operand, out: list, origin: Any) -> Operand:
+        return substitute(operand, lambda v: self.read(v, out, origin))
+
+    def statement(self, statement: Statement, out: list) -> None:
+        origin = statement.origin
+        match statement:
+            case Op():
+                self.op(statement, out)
+            case New():
+                items = statement.source
+                if isinstance(items, list):
+                    self.refuse_items(statement.out, items, origin)
+                    statement.source = [self.reads(item, out, origin) for item in items]
+                else:
+                    statement.source = self.reads(items, out, origin)
+                statement.out = self.adopt(statement.out)
+                self.definition[statement.out] = statement
+                out.append(statement)
+            case Store() | Accumulate():
+                if isinstance(statement.ref.type, T.List):
+                    self.refuse_items(statement.ref, [statement.value], origin)
+                statement.value = self.reads(statement.value, out, origin)
+                statement.path = self.reads(statement.path, out, origin)
+                ref = self.reference(statement.ref)
+                view = self.nameless_view(ref, out)
+                if view is not None and not statement.path:
+                    ref, statement.path = view.ref, view.args[0]
+                statement.ref = ref
+                out.append(statement)
+            case Append():
+                self.refuse_items(statement.ref, [statement.value], origin)
+                statement.value = self.reads(statement.value, out, origin)
+                statement.ref = self.reference(statement.ref)
+                out.append(statement)
+            case Pop():
+                statement.ref = self.reference(statement.ref)
+                out.append(statement)
+            case If():
+                statement.test = self.reads(statement.test, out, origin)
+                self.births_for(statement.outs, [statement.then, statement.orelse])
+                self.block(statement.then)
+                self.block(statement.orelse)
+                statement.outs = [self.adopt(v) for v in statement.outs]
+                out.append(statement)
+            case Loop():
+                if statement.domain is not None:
+                    domain = statement.domain
+                    for part in ("start", "stop", "step"):
+                        setattr(domain, part, self.reads(getattr(domain, part), out, origin))
+                statement.inits = [
+                    self.born(init, param, out, origin)
+                    for init, param in zip(statement.inits, statement.carried)
+                ]
+                first = 1 if statement.domain is not None else 0
+                params = statement.body.params
+                params[first:] = [self.adopt(v) for v in params[first:]]
+                self.births_for(statement.outs, [statement.body], skip=int(statement.stops))
+                self.block(statement.body)
+                statement.outs = [self.adopt(v) for v in statement.outs]
+                out.append(statement)
+            case Raise():
+                statement.exception = self.reads(statement.exception, out, origin)
+                out.append(statement)
+            case _:
+                raise TypeError(type(statement))
+
+    def adopt(self, value: Value) -> Value:
+        """The reference that a join or parameter becomes, if its class is memory."""
+        if not self.is_memory(value):
+            return value
+        ref = Value(value.name, T.Ref(value.type))
+        self.ref[value] = ref
+        return ref
+
+    def born(self, operand: Operand, param: Value, out: list, origin: Any) -> Operand:
+        """What enters a join of references as a value becomes memory there."""
+        if not self.is_memory(param):
+            return operand
+        if isinstance(operand, Value) and self.is_memory(operand):
+            return self.ref[operand]
+        if operand is UNBOUND:
+            return operand
+        ref = Value(param.name, T.Ref(param.type))
+        out.append(New(operand, ref, origin=origin))
+        return ref
+
+    def births_for(self, outs: list[Value], blocks: list[Block], skip: int = 0) -> None:
+        """Constants that meet references in a block's results are born at its end."""
+        for block in blocks:
+            for position, out in enumerate(outs, skip):
+                result = block.results[position]
+                if self.is_memory(out) and isinstance(result, Constant) and result is not UNBOUND:
+                    stand_in = Value(None, out.type)
+                    self.classes.union(stand_in, out)
+                    self.written.add(self.classes.find(out))
+                    block.statements.append(Op(np.asarray, [result], {}, [stand_in]))
+                    block.results[position] = stand_in
+
+    def refuse_items(self, holder: Value, items: list, origin: Any) -> None:
+        for item in items:
+            for value in leaves(item):
+                if self.is_memory(value) and not isinstance(value.type, T.List):
+                    if self.classes.find(self.content(holder)) in self.written:
+                        raise errors.ResolveError(
+                            f"`{value.name or 'an array'}` is put into a list and written",
+                            reason="the list would change with it",
+                            remedy="put a copy into the list: `.append(x.copy())`",
+                            position=origin.position if origin else None,
+                        )
+                elif isinstance(value.type, T.List):
+                    raise errors.ResolveError(
+                        "a list inside a list",
+                        reason="lists that grow hold numbers or arrays",
+                        remedy="use one array, or one list for each part",
+                        position=origin.position if origin else None,
+                    )
+
+    def op(self, op: Op, out: list) -> None:
+        origin = op.origin
+        first = op.args[0] if op.args else None
+        in_memory = isinstance(first, Value) and self.is_memory(first)
+        if in_memory and op.fn is operator.getitem and isinstance(first.type, (T.List, T.Array)):
+            ref = self.reference(first)
+            path = self.reads(op.args[1], out, origin)
+            view = self.nameless_view(ref, out)
+            result = op.outs[0]
+            if isinstance(first.type, T.Array) and view_kind(op) == "view":
+                if view is not None:
+                    composed = compose(view.args[0], path)
+                    if composed is not None:
+                        ref, path = view.ref, composed
+                target = self.adopt(result)
+                made = View(operator.getitem, ref, [path], {}, target, origin=origin)
+                self.definition[target] = made
+                out.append(made)
+                return
+            if view is not None:
+                composed = compose(view.args[0], path)
+                if composed is not None:
+                    ref, path = view.ref, composed
+            loaded = result
+            if self.is_memory(result):
+                loaded = Value(None, result.type)
+            out.append(Load(ref, path, loaded, origin=origin))
+            if loaded is not result:
+                self.birth(result, loaded, out, origin)
+            return
+        if in_memory and op.outs and self.is_memory(op.outs[0]) and view_kind(op) == "view":
+            rest = [self.reads(arg, out, origin) for arg in op.args[1:]]
+            keywords = {k: self.reads(v, out, origin) for k, v in op.keywords.items()}
+            target = self.adopt(op.outs[0])
+            made = View(op.fn, self.reference(first), rest, keywords, target, origin=origin)
+            self.definition[target] = made
+            out.append(made)
+            return
+        if in_memory and op.fn in SHAPE_ONLY and isinstance(first.type, T.Array):
+            op.args = [self.ref[first], *(self.reads(arg, out, origin) for arg in op.args[1:])]
+        else:
+            op.args = [self.reads(arg, out, origin) for arg in op.args]
+        op.keywords = {k: self.reads(v, out, origin) for k, v in op.keywords.items()}
+        births = []
+        for position, result in enumerate(op.outs):
+            if self.is_memory(result):
+                plain = Value(None, result.type)
+                op.outs[position] = plain
+                births.append((result, plain))
+        out.append(op)
+        for result, plain in births:
+            self.birth(result, plain, out, origin)
+
+
+def compose(outer: tuple, inner: tuple) -> tuple | None:
+    """One path for `a[outer][inner]`, where that is easily said.
+
+    >>> i, j = Value("i", T.INT), Value("j", T.INT)
+    >>> compose((i,), (j,)) == (i, j)
+    True
+    """
+    def is_plain(item: Any) -> bool:
+        return isinstance(type_of(item), T.Scalar) and type_of(item).kind == "int"
+
+    if all(map(is_plain, outer)):
+        if any(isinstance(i, Constant) and i.value is Ellipsis for i in inner):
+            return None
+        arrays = any(isinstance(type_of(item), (T.Array, T.List)) for item in inner)
+        return None if arrays and outer else (*outer, *inner)
+    full = [
+        isinstance(i, Slice)
+        and all(isinstance(p, Constant) and p.value is None for p in (i.start, i.stop, i.step))
+        for i in outer
+    ]
+    if inner and all(map(is_plain, inner)) and len(outer) >= len(inner):
+        # a[:, j][i] is a[i, j].
+        merged, rest = [], list(inner)
+        for item, whole in zip(outer, full):
+            if whole and rest:
+                merged.append(rest.pop(0))
+            elif whole or is_plain(item):
+                merged.append(item)
+            else:
+                return None
+        return None if rest else tuple(merged)
+    return None

@@ -1,0 +1,536 @@
+"""What emitted code and the rules may call beside NumPy. Needs NumPy alone.
+
+In every function `g` is an adjoint. Functions that take part in derivatives have rules of their
+own, so that code which calls them can be differentiated again. Those under *Plans* work on ranks,
+axes and lengths only: with known types they are evaluated when code is compiled.
+"""
+
+import math
+
+import numpy as np
+
+# Shapes of adjoints.
+
+
+def unbroadcast(g, like):
+    """`g` summed down to the shape of `like` (an array, a number, or a shape).
+
+    Where `like` is an array or a number, the result has its precision, and is real if `like` is.
+    """
+    if type(like) is tuple:
+        return _summed(g, like)
+    if type(like) is float:
+        return g if type(g) is float else float(_summed(g, ()).real)
+    return cast(_summed(g, getattr(like, "shape", ())), like)
+
+
+def _summed(g, shape):
+    if getattr(g, "shape", ()) == shape:
+        return g
+    extra = np.ndim(g) - len(shape)
+    if extra:
+        g = np.sum(g, axis=tuple(range(extra)))
+    unit = tuple(k for k, n in enumerate(shape) if n == 1 and g.shape[k] != 1)
+    return np.sum(g, axis=unit, keepdims=True) if unit else g
+
+
+def unreduce(g, shape, axis=None, keepdims=False):
+    """The adjoint of a sum over `axis`: `g` repeated to `shape`, as a read-only view."""
+    g = np.asarray(g)
+    if g.ndim == 0:  # the buffer of a number is read-only
+        return np.ndarray(shape, g.dtype, g[()], 0, (0,) * len(shape))
+    if axis is not None and not keepdims:
+        axes = axis if isinstance(axis, tuple) else (axis,)
+        reduced = {k % len(shape) for k in axes}
+        g = g.reshape([1 if k in reduced else n for k, n in enumerate(shape)])
+    return np.broadcast_to(g, shape)
+
+
+def cast(g, like):
+    """`g` in the precision of `like`, and real if `like` is."""
+    if type(like) is float:
+        return g if type(g) is float else float(g.real)
+    to = getattr(like, "dtype", None)
+    if to is None or to is getattr(g, "dtype", None) or to.kind not in "fc":
+        return g
+    g = np.asarray(g)
+    if to.kind == "f":
+        g = g.real
+    elif g.dtype.kind != "c":  # a real adjoint of a complex number stays real
+        to = to.type().real.dtype
+    return g.astype(to, copy=False)[()]
+
+
+def zeros_like(x):
+    """The adjoint zero: of numbers and arrays, and of lists, tuples and dicts of them."""
+    if type(x) is float:
+        return 0.0
+    if isinstance(x, list | tuple):
+        items = [zeros_like(item) for item in x]
+        return type(x)(*items) if hasattr(x, "_fields") else type(x)(items)
+    if isinstance(x, dict):
+        return {key: zeros_like(item) for key, item in x.items()}
+    if isinstance(x, np.ndarray | np.generic):
+        return np.zeros_like(x, dtype=x.dtype if x.dtype.kind in "fc" else float)[()]
+    return type(x)(0) if isinstance(x, complex) else 0.0
+
+
+# Poles: where a partial derivative is infinite and the function itself is not.
+
+
+def pole_product(g, partial):
+    """`g * partial`, but 0 where `g` is 0 and `partial` is not finite: zero meets no pole."""
+    if _is_finite(partial):
+        return g * partial
+    with np.errstate(all="ignore"):
+        return np.where(np.equal(g, 0) & ~np.isfinite(partial), 0, g * partial)[()]
+
+
+def _is_finite(x):
+    if isinstance(x, float | int):
+        return math.isfinite(x)
+    x = np.asarray(x)
+    if x.size > 4096:
+        return np.isfinite(x).all()
+    # Faster where there is little; it overflows to infinity, which only costs the longer way.
+    return math.isfinite(np.vdot(x, x).real)
+
+
+def pole_quotient(g, divisor):
+    """`g / divisor`, but 0 where both are 0."""
+    if _nowhere_zero(divisor):
+        return g / divisor
+    with np.errstate(all="ignore"):
+        return np.where(np.equal(g, 0) & np.equal(divisor, 0), 0, np.divide(g, divisor))[()]
+
+
+def _nowhere_zero(x):
+    return x != 0 if isinstance(x, float | int) else np.asarray(x).all()
+
+
+def masked(g, condition):
+    """`g` where the condition holds, 0 elsewhere, even if `g` is not finite there."""
+    if _is_finite(g):  # a product is several times faster than `np.where`
+        return g * np.not_equal(condition, False)
+    return np.where(condition, g, 0)[()]
+
+
+def quotient(x, y):
+    """`x / y` as arrays have it: infinite or NaN where Python's numbers raise."""
+    try:
+        return x / y
+    except ZeroDivisionError:
+        with np.errstate(all="ignore"):
+            return np.divide(x, y).item()
+
+
+def raised(x, y):
+    """`x ** y` as arrays have it: infinite where Python's numbers raise."""
+    if type(y) is int and y == 1:
+        return x
+    try:
+        result = x**y
+        # What is complex to Python is NaN to NumPy.
+        return math.nan if type(result) is complex and type(x) is float else result
+    except (ZeroDivisionError, OverflowError):
+        with np.errstate(all="ignore"):
+            return np.power(x, float(y)).item()
+
+
+def ratio(x, y):
+    """`x / y`, and 0 where `y` is 0: the slope of a distance, where the distance is 0."""
+    if _nowhere_zero(y):
+        return x / y
+    with np.errstate(all="ignore"):
+        return np.where(np.equal(y, 0), 0, np.divide(x, y))[()]
+
+
+# Elementwise functions that NumPy lacks.
+
+
+def step(x, y):
+    """1 where `x > y`, one half where they are equal, 0 elsewhere."""
+    if type(x) is float and type(y) is float:
+        return 0.5 * (x > y) + 0.5 * (x >= y)
+    share = np.greater(x, y).astype(np.result_type(x, y, np.float16))
+    tie = np.equal(x, y)
+    return share + tie * share.dtype.type(0.5) if tie.any() else share
+
+
+def log_nonzero(x):
+    """`log(x)`, and 0 where `x` is 0, for the slope of `x**y` in `y`."""
+    if type(x) in (float, int) and x > 0:
+        return math.log(x)
+    with np.errstate(invalid="ignore"):
+        result = np.log(np.where(np.equal(x, 0), 1, x))
+    return float(result) if type(x) in (float, int) else result
+
+
+def exp_difference(x, y):
+    """`exp(x - y)`, and 0 where `x` is minus infinity, whatever `y` is."""
+    result = np.exp(x - y)
+    if np.any(np.isnan(result)):
+        result = np.where(np.equal(x, -math.inf), result.dtype.type(0), result)[()]
+    return result
+
+
+def sinc_derivative(x, order):
+    """The derivative of that order of `np.sinc`."""
+    x = np.asarray(x)
+    near = np.where(np.abs(x) < 1, x, 0)
+    series = np.zeros_like(near, dtype=np.result_type(x, float))
+    for n in range((order + 1) // 2, 24):
+        power = 2 * n - order
+        scale = math.factorial(2 * n) // math.factorial(power)
+        term = (-1) ** n * math.pi ** (2 * n) * (scale / math.factorial(2 * n + 1))
+        series = series + term * near**power
+    away = np.where(np.abs(x) < 1, 1, x)
+    far = np.sinc(away)
+    for k in range(1, order + 1):
+        wave = math.pi ** (k - 1) * np.sin(math.pi * away + k * math.pi / 2)
+        far = (wave - k * far) / away
+    return np.where(np.abs(x) < 1, series, far).astype(x.dtype, copy=False)[()]
+
+
+# Reductions and recurrences.
+
+
+def ties(a, out, axis=None, keepdims=False):
+    """The share that each element has in `out`, the extreme of `a` over `axis`.
+
+    1 for the one that is the extreme, 1/k for each of k that are, 0 for the others.
+    """
+    if axis is not None and not keepdims:
+        out = np.expand_dims(out, axis)
+    best = np.equal(a, out)
+    count = np.count_nonzero(best, axis=axis, keepdims=True)
+    share = best.astype(np.result_type(a, np.float16))
+    if np.all(count == 1):
+        return share
+    with np.errstate(invalid="ignore"):
+        return share / count.astype(share.dtype)
+
+
+def others(a, axis):
+    """For each element the product of all others along `axis`."""
+    if np.all(a):
+        return np.prod(a, axis=axis, keepdims=True) / a
+    before = first(a, axis) + delay(np.cumprod(a, axis=axis), axis)
+    reverse = np.flip(a, axis)
+    after = np.flip(first(a, axis) + delay(np.cumprod(reverse, axis=axis), axis), axis)
+    return before * after
+
+
+def first(like, axis):
+    """1 at the beginning of `axis` and 0 after it, in an array like that one."""
+    result = np.zeros_like(like)
+    np.moveaxis(result, axis, 0)[:1] = 1
+    return result
+
+
+def delay(a, axis, reverse=False):
+    """`a` moved by one place along `axis`, with 0 in the place that becomes free."""
+    result = np.zeros_like(a)
+    into, source = np.moveaxis(result, axis, 0), np.moveaxis(a, axis, 0)
+    if reverse:
+        into[:-1] = source[1:]
+    else:
+        into[1:] = source[:-1]
+    return result
+
+
+def recurrence(c, b, axis, reverse=False):
+    """`s[k] = b[k] + c[k] * s[k - 1]` along `axis`; reversed, `s[k] = b[k] + c[k + 1] * s[k + 1]`.
+
+    Either is the transpose of the other, as a function of `b`.
+    """
+    result = np.array(b, dtype=np.result_type(c, b))
+    s, c = np.moveaxis(result, axis, 0), np.moveaxis(c, axis, 0)
+    if reverse:
+        for k in range(len(s) - 2, -1, -1):
+            s[k] += c[k + 1] * s[k + 1]
+    else:
+        for k in range(1, len(s)):
+            s[k] += c[k] * s[k - 1]
+    return result
+
+
+# Putting things back where they came from: adjoints of indexing and of joining.
+
+
+def add_at(a, index, v):
+    """`a[index] += v`, where a place that is named k times receives k contributions."""
+    if _may_repeat(index):
+        np.add.at(a, index, v)
+    else:
+        a[index] += v
+
+
+def _may_repeat(index) -> bool:
+    if isinstance(index, tuple):
+        return any(map(_may_repeat, index))
+    if index is None or index is Ellipsis or isinstance(index, slice | int | np.integer):
+        return False
+    return np.asarray(index).dtype != bool
+
+
+def scatter(g, shape, index):
+    """The adjoint of `a[index]`: zeros of `shape`, with `g` added at `index`."""
+    result = np.zeros(shape, getattr(g, "dtype", float))
+    add_at(result, index, g)
+    return result
+
+
+def last_written(shape, index):
+    """Which of the places that `index` names still hold what `a[index] = v` wrote there.
+
+    True except where a later item of `index` names the same place again.
+    """
+    order = np.empty(shape, dtype=np.intp)
+    chosen = np.shape(order[index])
+    turns = np.arange(math.prod(chosen)).reshape(chosen)
+    order[index] = turns
+    return order[index] == turns
+
+
+def untake(g, shape, indices, axis=None):
+    """The adjoint of `np.take(a, indices, axis)`, for `a` of that shape."""
+    if axis is None:
+        return scatter(g, (math.prod(shape),), indices).reshape(shape)
+    return scatter(g, shape, (slice(None),) * (axis % len(shape)) + (indices,))
+
+
+def untake_along(g, shape, indices, axis):
+    """The adjoint of `np.take_along_axis(a, indices, axis)`, for `a` of that shape."""
+    if axis is None:
+        return scatter(g, (math.prod(shape),), indices).reshape(shape)
+    places = list(np.ogrid[tuple(map(slice, shape))])
+    places[axis] = indices
+    return scatter(g, shape, tuple(places))
+
+
+def unconcatenate(g, lengths, axis=0):
+    """The adjoints of the parts that `np.concatenate` joined along `axis`: views of `g`."""
+    parts, start, lead = [], 0, (slice(None),) * (axis % np.ndim(g))
+    for n in lengths:
+        parts.append(g[(*lead, slice(start, start + n))])
+        start += n
+    return parts
+
+
+def unpack(g, like):
+    """The adjoints of the items of a nested list of which `np.array` made an array."""
+    if isinstance(like, list | tuple):
+        return [unpack(g[k], item) for k, item in enumerate(like)]
+    return cast(g, like)
+
+
+def untile(g, shape, reps):
+    """The adjoint of `np.tile(a, reps)`, for `a` of that shape."""
+    reps = (reps,) if np.ndim(reps) == 0 else tuple(reps)
+    rank = max(len(reps), len(shape))
+    reps = (1,) * (rank - len(reps)) + reps
+    lengths = (1,) * (rank - len(shape)) + tuple(shape)
+    pairs = [n for pair in zip(reps, lengths, strict=True) for n in pair]
+    return np.sum(np.reshape(g, pairs), axis=tuple(range(0, 2 * rank, 2))).reshape(shape)
+
+
+def unrepeat(g, shape, repeats, axis=None):
+    """The adjoint of `np.repeat(a, repeats, axis)`, for `a` of that shape."""
+    if axis is None:
+        return unrepeat(g, (math.prod(shape),), repeats, 0).reshape(shape)
+    source = np.repeat(np.arange(shape[axis]), repeats)
+    return untake(g, shape, source, axis)
+
+
+def undiagonal(g, shape, offset=0, axis1=0, axis2=1):
+    """The adjoint of `np.diagonal`, for an array of that shape."""
+    result = np.zeros(shape, getattr(g, "dtype", float))
+    rows, columns = shape[axis1], shape[axis2]
+    where = np.arange(max(0, min(rows + min(offset, 0), columns - max(offset, 0))))
+    planes = np.moveaxis(result, (axis1, axis2), (-2, -1))
+    planes[..., where - min(offset, 0), where + max(offset, 0)] = g
+    return result
+
+
+def undiff(g, n, axis):
+    """The adjoint of `np.diff(a, n, axis)`."""
+    for _ in range(n):
+        shape = list(g.shape)
+        shape[axis] = 1
+        edge = np.zeros(shape, g.dtype)
+        g = np.concatenate([edge, g], axis) - np.concatenate([g, edge], axis)
+    return g
+
+
+def lower_half(a):
+    """The lower triangle of a matrix with its diagonal halved: `x == h + h.T` for symmetric x."""
+    n = np.shape(a)[-1]
+    weight = np.tril(np.ones((n, n), np.asarray(a).dtype))
+    weight[np.arange(n), np.arange(n)] = 0.5
+    return a * weight
+
+
+# Plans: what follows from ranks, axes and lengths alone.
+
+
+def count(shape, axis=None):
+    """How many elements a reduction over `axis` takes together."""
+    if axis is None:
+        return math.prod(shape)
+    if isinstance(axis, tuple):
+        return math.prod([shape[k] for k in axis])
+    return shape[axis]
+
+
+def norm_plan(rank, ord, axis):
+    """Which norm `np.linalg.norm` takes, and for a matrix the axis of the sums and the other."""
+    pair = (0, 1) if axis is None and rank == 2 else axis
+    if ord is None or ord == "fro":
+        return "length", None, None
+    if not isinstance(pair, tuple) or len(pair) == 1:
+        names = {0: "none", 1: "sum", 2: "length", math.inf: "extreme", -math.inf: "extreme"}
+        return names.get(ord, "power"), None, None
+    if ord in (1, -1):
+        return "extreme sum", pair[0], pair[1]
+    if ord in (math.inf, -math.inf):
+        return "extreme sum", pair[1], pair[0]
+    return "none", None, None
+
+
+def inverse(axes):
+    """The permutation that undoes `np.transpose(a, axes)`."""
+    back = [0] * len(axes)
+    for place, axis in enumerate(axes):
+        back[axis] = place
+    return tuple(back)
+
+
+def interior(pad_width, shape):
+    """The index of the original in what `np.pad` made of an array of that shape."""
+    widths = np.broadcast_to(pad_width, (len(shape), 2)).tolist()
+    return tuple(slice(before, before + n) for (before, _), n in zip(widths, shape, strict=True))
+
+
+def contraction(rank_a, rank_b, axes):
+    """Where the axes of `np.tensordot(a, b, axes)` go.
+
+    Returns the axes of the result that come from `a` and from `b`, the free axes of `a` and of `b`,
+    and the permutations that bring the two adjoints, each with its free axes on the outer side,
+    into the order of `a` and of `b`.
+    """
+    if isinstance(axes, int):
+        sum_a, sum_b = list(range(rank_a - axes, rank_a)), list(range(axes))
+    else:
+        sum_a, sum_b = ([pair] if isinstance(pair, int) else list(pair) for pair in axes)
+        sum_a, sum_b = [k % rank_a for k in sum_a], [k % rank_b for k in sum_b]
+    free_a = [k for k in range(rank_a) if k not in sum_a]
+    free_b = [k for k in range(rank_b) if k not in sum_b]
+    from_a, from_b = range(len(free_a)), range(len(free_a), len(free_a) + len(free_b))
+    order_a = free_a + [sum_a[sum_b.index(k)] for k in sorted(sum_b)]
+    order_b = [sum_b[sum_a.index(k)] for k in sorted(sum_a)] + free_b
+    return (
+        tuple(from_a),
+        tuple(from_b),
+        tuple(free_a),
+        tuple(free_b),
+        inverse(order_a),
+        inverse(order_b),
+    )
+
+
+def einsum_transpose(subscripts, ranks, i):
+    """The subscripts under which `np.einsum` gives the adjoint of operand `i`.
+
+    The operands are then the adjoint of the result, the other operands, and `einsum_extras`.
+    An ellipsis becomes letters.
+
+    >>> einsum_transpose("ij,jk", (2, 2), 0)
+    'ik,jk->ij'
+    >>> einsum_transpose("ii->i", (2,), 0)
+    'i,ia->ia'
+    """
+    operands, result = _einsum_labels(subscripts, ranks)
+    target, doubles, lonely = _einsum_target(operands, result, i)
+    sources = [result, *operands[:i], *operands[i + 1 :]]
+    extras = [target[k] + operands[i][k] for k in doubles] + [target[k] for k in lonely]
+    extras = [label[::-1] for label in extras]
+    return ",".join(sources + extras) + "->" + target
+
+
+def einsum_extras(subscripts, shapes, i):
+    """Ones and unit matrices for axes of operand `i` that no other operand has, or that repeat."""
+    operands, result = _einsum_labels(subscripts, [len(shape) for shape in shapes])
+    _, doubles, lonely = _einsum_target(operands, result, i)
+    return [np.eye(shapes[i][k]) for k in doubles] + [np.ones(shapes[i][k]) for k in lonely]
+
+
+def _einsum_target(operands, result, i):
+    """Distinct labels for the axes of operand `i`; its repeated axes; those known from nowhere."""
+    unused = iter([c for c in _LETTERS if c not in "".join(operands) + result])
+    known = set(result).union(*operands[:i], *operands[i + 1 :])
+    target, doubles, lonely = "", [], []
+    for k, label in enumerate(operands[i]):
+        if label in target:
+            label = next(unused)
+            doubles.append(k)
+        elif label not in known:
+            lonely.append(k)
+        target += label
+    return target, doubles, lonely
+
+
+def _einsum_labels(subscripts, ranks):
+    """The labels of each operand and of the result, all written out."""
+    subscripts = subscripts.replace(" ", "")
+    left, arrow, result = subscripts.partition("->")
+    operands = left.split(",")
+    named = [len(labels.replace("...", "")) for labels in operands]
+    hidden = [rank - n for rank, n in zip(ranks, named, strict=True)]
+    free = [c for c in _LETTERS if c not in subscripts]
+    widest = max([n for n, labels in zip(hidden, operands, strict=True) if "..." in labels] + [0])
+    stand_in = "".join(free[:widest])
+    if not arrow:
+        plain = left.replace("...", "").replace(",", "")
+        once = sorted(c for c in plain if plain.count(c) == 1)
+        result = ("..." if "..." in left else "") + "".join(once)
+    operands = [
+        labels.replace("...", stand_in[widest - n :])
+        for labels, n in zip(operands, hidden, strict=True)
+    ]
+    return operands, result.replace("...", stand_in)
+
+
+_LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+
+def kron_plan(shape_a, shape_b):
+    """The shapes in which `np.kron(a, b)` is a product: of the result, of `a`, of `b`.
+
+    Axes of `a` and `b` alternate, so that those of `a` are the even ones.
+    """
+    rank = max(len(shape_a), len(shape_b))
+    a = (1,) * (rank - len(shape_a)) + tuple(shape_a)
+    b = (1,) * (rank - len(shape_b)) + tuple(shape_b)
+    both = tuple(n for pair in zip(a, b, strict=True) for n in pair)
+    only_a = tuple(n for k in a for n in (k, 1))
+    only_b = tuple(n for k in b for n in (1, k))
+    return both, only_a, only_b
+
+
+def cropped(n, m, mode):
+    """How much `np.convolve` of these lengths leaves away, before and after, in this mode."""
+    short = min(n, m) - 1
+    if mode == "same":
+        return short // 2, short - short // 2
+    return (short, short) if mode == "valid" else (0, 0)
+
+
+def range_length(start, stop, step):
+    """`len(range(start, stop, step))`."""
+    return len(range(start, stop, step))
+
+
+def owned(x):
+    """A copy of an array that may be shared; numbers as they are."""
+    return np.array(x) if isinstance(x, np.ndarray) else x

@@ -1,0 +1,41 @@
+"""The heat equation on a square, stepped in place: linear, so that the adjoint saves nothing."""
+
+import numpy as np
+
+argnums = 0
+small = 5
+typical = 64
+
+
+def inputs(size):
+    rng = np.random.default_rng(size)
+    start = rng.standard_normal((size, size))
+    target = rng.standard_normal((size, size))
+    return start, target, 0.1, max(3, size // 2)
+
+
+def primal(start, target, rate, steps):
+    u = start.copy()
+    for _ in range(steps):
+        u[1:-1, 1:-1] += rate * (
+            u[:-2, 1:-1] + u[2:, 1:-1] + u[1:-1, :-2] + u[1:-1, 2:] - 4 * u[1:-1, 1:-1]
+        )
+    return np.sum((u - target) ** 2)
+
+
+def gradient(start, target, rate, steps):
+    u = start.copy()
+    for _ in range(steps):
+        u[1:-1, 1:-1] += rate * (
+            u[:-2, 1:-1] + u[2:, 1:-1] + u[1:-1, :-2] + u[1:-1, 2:] - 4 * u[1:-1, 1:-1]
+        )
+
+    u_bar = 2 * (u - target)
+    for _ in range(steps):
+        flow_bar = rate * u_bar[1:-1, 1:-1]
+        u_bar[:-2, 1:-1] += flow_bar
+        u_bar[2:, 1:-1] += flow_bar
+        u_bar[1:-1, :-2] += flow_bar
+        u_bar[1:-1, 2:] += flow_bar
+        u_bar[1:-1, 1:-1] -= 4 * flow_bar
+    return u_bar

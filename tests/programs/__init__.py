@@ -1,0 +1,16 @@
+"""Plain NumPy programs by theme, written as users write; `registry.PROGRAMS` has them all."""
+
+from tests.programs import (  # noqa: F401
+    branches,
+    calls,
+    linear_algebra,
+    lists,
+    loops,
+    models,
+    recursion,
+    scalars,
+    simulations,
+    views,
+    while_loops,
+    writes,
+)

@@ -1,0 +1,201 @@
+"""Random programs: 300 of them with every run of the tests, and long runs behind `-m fuzz`.
+
+    pytest -m fuzz                           the long run and the seeded defects
+    FUZZ_COUNT=20000 FUZZ_SEED=1 pytest -m fuzz
+"""
+
+import ast
+import os
+import random
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+from tests import differences
+from tests.fuzz.check import REFUSED, check, modes_of
+from tests.fuzz.defects import DEFECTS, MOST_PROGRAMS, first_detection, replaced
+from tests.fuzz.generate import HEADER, Program, generate, runs, written
+from tests.fuzz.profiles import PROFILES
+from tests.fuzz.reduce import reduced
+from tests.fuzz.scope import Scalar
+
+CHUNK = 20
+NORMAL = {"alias": 100, "all": 100, "containers": 40, "control": 40, "scalar": 20}
+QUICK = ("reverse", "forward")
+LONG_COUNT = int(os.environ.get("FUZZ_COUNT", "2000"))
+LONG_SEED = int(os.environ.get("FUZZ_SEED", "100000"))
+
+
+def chunks(counts, first=0, size=CHUNK):
+    return [
+        (profile, seed, min(size, first + count - seed))
+        for profile, count in counts.items()
+        for seed in range(first, first + count, size)
+    ]
+
+
+def check_seeds(profile, seeds, modes, record_property):
+    """Fail with seeds and sources if one of the programs fails; refusals are only counted."""
+    kinds, refusals, failures = Counter(), Counter(), []
+    for seed in seeds:
+        outcome = check(generate(seed, profile), modes)
+        kinds[outcome.kind] += 1
+        if outcome.kind == REFUSED:
+            refusals[outcome.reason] += 1
+        if outcome.failed:
+            failures.append(outcome)
+    record_property("fuzz kinds", dict(kinds))
+    record_property("fuzz refusals", dict(refusals))
+    if failures:
+        pytest.fail("\n".join(described(outcome) for outcome in failures[:3]), pytrace=False)
+
+
+def described(outcome):
+    program = outcome.program
+    return (
+        f"{outcome.kind} in mode {outcome.mode}: {outcome.reason}\n{outcome.detail}\n"
+        f"python -m tests.fuzz.run --profile {program.profile} --seed {program.seed} --count 1 "
+        f"--modes {outcome.mode} --reduce\n\n{program.source.removeprefix(HEADER)}"
+    )
+
+
+@pytest.mark.parametrize("profile, seed, count", chunks(NORMAL))
+def test_random_programs(profile, seed, count, record_property):
+    modes = modes_of() if seed % (3 * CHUNK) == 0 else QUICK
+    check_seeds(profile, range(seed, seed + count), modes, record_property)
+
+
+@pytest.mark.parametrize("profile, seed, count", chunks(dict.fromkeys(PROFILES, 10), 1000))
+def test_random_programs_in_second_order(profile, seed, count, record_property):
+    check_seeds(profile, range(seed, seed + count), ("second",), record_property)
+
+
+@pytest.mark.fuzz
+@pytest.mark.parametrize(
+    "profile, seed, count", chunks(dict.fromkeys(PROFILES, LONG_COUNT), LONG_SEED, 100)
+)
+def test_many_random_programs(profile, seed, count, record_property):
+    modes = modes_of(second=seed % 400 == 0)
+    check_seeds(profile, range(seed, seed + count), modes, record_property)
+
+
+@pytest.mark.fuzz
+@pytest.mark.parametrize("profile", PROFILES)
+def test_programs_drawn_by_hypothesis(profile):
+    """The same grammar, with draws that Hypothesis shrinks."""
+
+    @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(st.randoms(use_true_random=False))
+    def drawn(source_of_randomness):
+        program = written(source_of_randomness, PROFILES[profile])
+        assume(runs(program))
+        outcome = check(program, QUICK)
+        assert not outcome.failed, described(outcome)
+
+    drawn()
+
+
+@pytest.mark.fuzz
+@pytest.mark.parametrize("defect", DEFECTS, ids=lambda defect: defect.name)
+def test_seeded_defect_is_detected(defect):
+    assert first_detection(defect), f"{defect.description} Unnoticed by {MOST_PROGRAMS} programs."
+
+
+# -- the tools themselves ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_a_seed_gives_the_same_program_again(profile):
+    for seed in range(5):
+        first, second = generate(seed, profile), generate(seed, profile)
+        assert first.source == second.source
+        assert first.kinds == second.kinds
+        for one, other in zip(first.arguments(0), second.arguments(0), strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_most_attempts_are_programs_that_run(profile):
+    drawn = [written(random.Random(seed), PROFILES[profile]) for seed in range(60)]
+    assert sum(map(runs, drawn)) >= 54
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_every_production_is_written(profile):
+    counts = Counter()
+    for seed in range(400):
+        counts.update(written(random.Random(seed), PROFILES[profile]).counts)
+    wanted = [name for name, weight in PROFILES[profile].statements.items() if weight >= 0.4]
+    assert [name for name in wanted if not counts[name]] == []
+
+
+def test_reduction_keeps_what_matters_and_drops_the_rest():
+    source = generate(5, "all").source
+    source = source.replace("    return", "    x = 3.0\n    if x > 1.0:\n        x *= 7\n    return")
+
+    def still(text):
+        return any(
+            isinstance(node, ast.AugAssign) and isinstance(node.op, ast.Mult)
+            for node in ast.walk(ast.parse(text))
+        )
+
+    assert len(reduced(source, still).splitlines()) <= 3
+
+
+def test_replaced_puts_the_old_value_back():
+    with replaced("tests.fuzz.reduce.SMALL", ("7",)) as old:
+        from tests.fuzz import reduce
+
+        assert reduce.SMALL == ("7",)
+    assert reduce.SMALL is old
+    with pytest.raises(KeyError), replaced("tests.fuzz.reduce.NONE", 1):
+        pass
+
+
+def test_sources_of_programs_are_found():
+    import inspect
+
+    program = Program("def main(x):\n    return x * x\n", 3, "scalar", (Scalar(),))
+    assert inspect.getsource(program.load()) == program.source
+
+
+@pytest.mark.parametrize(
+    "function, point, expected",
+    [
+        (lambda x: np.sin(100 * x), 0.3, 100 * np.cos(30)),
+        (lambda x: x**3, 0.0, 0.0),
+        (lambda x: 1.0 if x > 0.01 else x, 0.009, 1.0),
+        (np.sqrt, 0.01, 5.0),
+        (lambda x: 2.0, 1.0, 0.0),
+    ],
+)
+def test_differences_find_slopes(function, point, expected):
+    slope = differences.slope(function, (point,), (1.0,))
+    assert slope.reliable
+    np.testing.assert_allclose(slope.value, [expected], rtol=1e-8, atol=1e-10)
+
+
+@pytest.mark.parametrize(
+    "function, point",
+    [(abs, 0.0), (lambda x: max(x, 0.0), 0.0), (lambda x: float(x > 0), 0.0), (np.sqrt, 0.0),
+     (lambda x: abs(x - 1e-4), 0.0), (lambda x: np.floor(x), 2.0)],
+)  # fmt: skip
+def test_differences_admit_where_there_is_no_slope(function, point):
+    with np.errstate(all="ignore"):
+        assert not differences.slope(function, (point,), (1.0,)).reliable
+
+
+def test_differences_go_into_structures_and_leave_arguments_alone():
+    def f(parameters, x):
+        parameters["w"] *= x
+        return parameters["w"].sum() * parameters["b"][0], x * np.ones(2)
+
+    args = ({"w": np.array([1.0, 2.0]), "b": (3.0, "name")}, 2.0)
+    along = ({"w": np.array([1.0, 0.0]), "b": (0.5, None)}, 1.0)
+    slope = differences.slope(f, args, along)
+    np.testing.assert_allclose(slope.value, [6.0 + 9.0 + 3.0, 1.0, 1.0], rtol=1e-9)
+    np.testing.assert_array_equal(args[0]["w"], [1.0, 2.0])
+    assert differences.inner(along, along) == 1.0 + 0.25 + 1.0
