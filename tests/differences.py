@@ -64,9 +64,11 @@ def is_differentiable(leaf):
 def map_leaves(function, tree, *others):
     """Apply `function` to the leaves of trees of one structure; the first decides the structure."""
     if isinstance(tree, tuple) and hasattr(tree, "_fields"):
-        return type(tree)(*(map_leaves(function, *parts) for parts in zip(tree, *others)))
+        return type(tree)(
+            *(map_leaves(function, *parts) for parts in zip(tree, *others, strict=True))
+        )
     if isinstance(tree, (tuple, list)):
-        return type(tree)(map_leaves(function, *parts) for parts in zip(tree, *others))
+        return type(tree)(map_leaves(function, *parts) for parts in zip(tree, *others, strict=True))
     if isinstance(tree, dict):
         return {
             key: map_leaves(function, part, *(other[key] for other in others))

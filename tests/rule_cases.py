@@ -77,7 +77,7 @@ ANY, POSITIVE, INSIDE, ABOVE_ONE = (-2.0, 2.0), (0.2, 3.0), (-0.9, 0.9), (1.2, 3
 UNARY = {
     ANY: [np.negative, np.positive, np.square, np.exp, np.exp2, np.expm1, np.sin, np.cos, np.tanh,
           np.arctan, np.sinh, np.cosh, np.arcsinh, np.deg2rad, np.rad2deg, np.absolute, np.fabs,
-          np.sinc, np.conjugate, np.real, np.imag, np.angle, np.nan_to_num],
+          np.sinc, np.sign, np.conjugate, np.real, np.imag, np.angle, np.nan_to_num],
     POSITIVE: [np.reciprocal, np.sqrt, np.cbrt, np.log, np.log2, np.log10, np.log1p],
     INSIDE: [np.tan, np.arcsin, np.arccos, np.arctanh],
     ABOVE_ONE: [np.arccosh],
@@ -182,6 +182,9 @@ def _reductions(make):
     yield Case(np.prod, (make(0),))
     yield Case(np.prod, (np.array([2.0, 0.0, -3.0]),))
     yield Case(np.prod, (np.array([[0.0, 2.0, 0.0], [1.0, 0.0, 5.0]]),), {"axis": 1})
+    holes = np.array([[1.0, np.nan, 2.0], [np.nan, 0.5, -1.0]])
+    yield Case(np.nansum, (holes,))
+    yield Case(np.nansum, (holes,), {"axis": 1, "keepdims": True})
     yield Case(math.fsum, ([1.5, 2.5],))
 
     for shape, axis in [((4,), None), ((2, 3), None), ((2, 3), 0), ((2, 3), -1), ((3, 1), 1)]:
@@ -328,6 +331,8 @@ def _creation_and_indexing(make):
     yield Case(np.take_along_axis, (x, np.array([[1, 1], [2, 0], [3, 3]]), -1))
     yield Case(np.take_along_axis, (make(1, 4), np.array([[1], [2], [0]]), 1))
     yield Case(np.take_along_axis, (x, np.array([0, 5, 5]), None))
+    yield Case(np.bincount, (rows, make(3)), {"minlength": 5}, (1,))
+    yield Case(np.bincount, (rows, make(3)), {}, (1,))
     for axis in (0, -1, None):
         yield Case(np.sort, (make.distinct(3, 4),), {"axis": axis})
     yield Case(np.ndarray.item, (make(1),))
@@ -401,6 +406,10 @@ def _linear_algebra(make):
         yield Case(np.linalg.det, (make.regular(*shape),))
         yield Case(np.linalg.slogdet, (make.regular(*shape),))
         yield Case(np.linalg.cholesky, (make.positive_definite(*shape),))
+        spread = make.positive_definite(*shape) + np.diag(np.arange(shape[-1]))
+        yield Case(np.linalg.eigvalsh, (spread,))
+        if shape[-1] > 1:
+            yield Case(np.linalg.eigh, (spread,))
     for a, b in [((3, 3), (3,)), ((3, 3), (3, 2)), ((5, 3, 3), (5, 3, 2)), ((5, 3, 3), (3,)),
                  ((3, 3), (5, 3, 2)), ((5, 3, 3), (1, 3, 2))]:  # fmt: skip
         yield Case(np.linalg.solve, (make.regular(*a), make(*b)), {}, (0, 1))

@@ -104,6 +104,10 @@ class Dual(np.lib.mixins.NDArrayOperatorsMixin):
     def __array_function__(self, function, types, args, kwargs):
         return operate(function, *args, **kwargs)
 
+    @property
+    def dtype(self):
+        return self.value.dtype
+
     def __getitem__(self, index):
         return operate(operator.getitem, self, index)
 

@@ -50,6 +50,7 @@ def test_extremes_share_among_ties():
     assert same(gradient(np.max, [1, 3, 3, 2]), [0, 0.5, 0.5, 0])
     assert same(gradient(np.min, [[1, 1], [1, 2]], axis=1, g=[2.0, 4.0]), [[1, 1], [4, 0]])
     assert same(gradient(np.linalg.norm, [2, -2, 1], ord=inf), [0.5, -0.5, 0])
+    assert same(gradient(np.ptp, [1, 1, 3]), [-0.5, -0.5, 1])
     assert slope(np.max, [3, 3], tangent=[1.0, 3.0]) == 2
 
 
@@ -83,8 +84,9 @@ def test_lengths_have_slope_zero_at_zero():
 
 
 def test_steps_have_derivative_zero():
-    for fn in (np.sign, np.floor, np.ceil, np.round, np.floor_divide, math.floor, operator.lt):
+    for fn in (np.rint, np.floor, np.ceil, np.round, np.floor_divide, math.floor, operator.lt):
         assert book.is_zero(fn)
+    assert gradient(np.sign, 0.0) == 0
     assert gradient(np.heaviside, 0.0, 0.5, argnums=(0, 1)) == [0, 1]
 
 
@@ -173,6 +175,11 @@ def test_a_masked_product_still_has_its_slope():
     assert same(masked.dot, [0, 0])
 
 
+def test_zero_times_infinity_is_zero_at_a_single_point():
+    """`np.sqrt(x) ** 2` at 0."""
+    assert gradient(np.sqrt, 0.0, g=gradient(np.power, 0.0, 2)) == 0
+
+
 def test_the_slope_of_a_length_has_none_at_zero():
     """Nothing finite could stand for the second derivative of a norm at 0."""
     x = Dual(np.array([0.0]), np.array([1.0]))
@@ -237,6 +244,25 @@ def test_cholesky_reads_the_lower_triangle():
     a = np.array([[4.0, 99.0], [1.0, 3.0]])
     bar = gradient(np.linalg.cholesky, a)
     assert bar[0, 1] == 0 and bar[1, 0] != 0
+
+
+def test_singular_matrices_are_refused():
+    for fn, g in [(np.linalg.det, 1.0), (np.linalg.slogdet, (0.0, 1.0))]:
+        with pytest.raises(np.linalg.LinAlgError):
+            pull(Case(fn, (np.ones((2, 2)),)), fn(np.ones((2, 2))), g)
+
+
+def test_equal_eigenvalues():
+    a = np.eye(2)
+    assert same(gradient(np.linalg.eigvalsh, a), a)
+    case, out = Case(np.linalg.eigh, (a,)), np.linalg.eigh(a)
+    assert same(pull(case, out, (np.ones(2), np.zeros((2, 2))))[0], a)
+    assert not np.isfinite(pull(case, out, (np.zeros(2), np.ones((2, 2))))[0]).all()
+
+
+def test_sort_hands_back_by_argsort():
+    x, g = np.array([2.0, 1.0, 2.0]), np.array([1.0, 2.0, 3.0])
+    assert same(gradient(np.sort, x, g=g)[np.argsort(x)], g)
 
 
 # Kinds of numbers

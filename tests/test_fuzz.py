@@ -1,7 +1,7 @@
 """Random programs: 300 of them with every run of the tests, and long runs behind `-m fuzz`.
 
-    pytest -m fuzz                           the long run and the seeded defects
-    FUZZ_COUNT=20000 FUZZ_SEED=1 pytest -m fuzz
+pytest -m fuzz                           the long run and the seeded defects
+FUZZ_COUNT=20000 FUZZ_SEED=1 pytest -m fuzz
 """
 
 import ast
@@ -134,7 +134,9 @@ def test_every_production_is_written(profile):
 
 def test_reduction_keeps_what_matters_and_drops_the_rest():
     source = generate(5, "all").source
-    source = source.replace("    return", "    x = 3.0\n    if x > 1.0:\n        x *= 7\n    return")
+    source = source.replace(
+        "    return", "    x = 3.0\n    if x > 1.0:\n        x *= 7\n    return"
+    )
 
     def still(text):
         return any(

@@ -198,7 +198,7 @@ def pullback(primal: Primal, wrt: list[Leaf], name: str) -> tuple[Function, list
     for result in primal.results:
         kind = type_of(result)
         seed = None
-        if isinstance(result, Value) and T.is_float(kind):
+        if T.is_float(kind):
             seed = Value(f"{result.name or 'result'}_bar", kind)
             params.append(seed)
         seeds.append(seed)

@@ -41,6 +41,7 @@ SEARCHED = (
 """Modules in which a function is looked for by its name, if they are imported."""
 
 ALIASES = {"numpy": "np"}
+_NOUNS = {"ndarray": "array", "list": "items", "dict": "table"}
 ALWAYS = frozenset({"range", "reversed", "list", "slice", "complex", "None", "True", "False"})
 """Builtins that the printer itself writes."""
 
@@ -63,6 +64,7 @@ class GlobalNames:
         self.provided: list[str] = []
         """Names of objects that have no name of their own to be imported by."""
         self.functions: dict[Function, str] = {}
+        self._constants: dict[tuple[str, str], str] = {}
         self._paths: dict[int, tuple[str, ...]] = {}
         self._kept: list[Any] = []
 
@@ -111,20 +113,14 @@ class GlobalNames:
                     return dotted((*self._module(module), *rest))
         return None
 
-    def constant(self, name: str, value: Any, literal: ast.expr) -> ast.expr:
-        """A named global constant with a literal: defined above the function."""
-        key = id(value)
-        for known, expression in self.constants.items():
-            if self.namespace[known] is value or ast.dump(expression) == ast.dump(literal):
-                return ast.Name(known)
-        path = self._paths.get(key)
-        if path is None:
-            chosen = self.fresh(name.rpartition(".")[2])
+    def constant(self, name: str, value: Any, written: ast.expr) -> ast.expr:
+        """A named global constant that can be written out: defined above the function."""
+        key = (name, ast.dump(written))
+        if key not in self._constants:
+            chosen = self._constants[key] = self.fresh(name.rpartition(".")[2])
             self.namespace[chosen] = value
-            self.constants[chosen] = literal
-            path = self._paths[key] = (chosen,)
-            self._kept.append(value)
-        return dotted(path)
+            self.constants[chosen] = written
+        return ast.Name(self._constants[key])
 
     def builtin(self, name: str) -> ast.expr:
         """A builtin, also where a parameter has its name."""
@@ -156,7 +152,8 @@ class GlobalNames:
             found = self._importable(thing, name)
             if found is not None:
                 return found
-        chosen = self.fresh(hint or name or type(thing).__name__.lower())
+        kind = type(thing).__name__.lower()
+        chosen = self.fresh(hint or name or _NOUNS.get(kind, kind))
         self.namespace[chosen] = thing
         self.provided.append(chosen)
         return (chosen,)

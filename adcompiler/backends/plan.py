@@ -24,7 +24,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from adcompiler.analysis.classes import alias_classes
-from adcompiler.backends.storage import NOTHING, Storage
+from adcompiler.backends.storage import NOTHING, VIEWS, Storage, copies, is_fresh
 from adcompiler.ir.nodes import (
     UNBOUND,
     Accumulate,
@@ -122,6 +122,8 @@ class Plan:
     definitions: dict[Value, Statement]
     sites: dict[Value, list[tuple[Block, Statement | None]]]
     """Where each value is used: the block, and the statement or None for the block's results."""
+    homes: dict[Value, Block]
+    """The block that defines each value."""
     storage: Storage
     loosely_bound: set[Value]
     """Values that a path may leave unbound."""
@@ -130,6 +132,39 @@ class Plan:
     nouns: dict[Value, str]
     """What to call values that the plan itself made."""
     _leaves: dict[Value, tuple[Value, ...]] = field(default_factory=dict)
+
+    def is_used_once(self, value: Value) -> bool:
+        """Whether the value is used once each time that it is made."""
+        sites = self.sites.get(value, ())
+        return len(sites) == 1 and sites[0][0] is self.homes.get(value)
+
+    def is_owned(self, value: Value) -> bool:
+        """Whether nothing but the one use of the value knows its storage."""
+        if not self.is_used_once(value):
+            return False
+        if value in self.storage.copied:
+            return True
+        match self.definitions[value]:
+            case Load(ref=ref, path=path):
+                held = ref.type.target if isinstance(ref.type, Ref) else ref.type
+                return isinstance(held, Array) and copies(path)
+            case Op(fn=fn, args=args, outs=[_]) as op if not isinstance(fn, Function):
+                if is_fresh(op):
+                    return True
+                if fn in VIEWS or (fn is getattr and getattr(args[1], "value", None) == "T"):
+                    return isinstance(args[0], Value) and self.is_owned(args[0])
+        return False
+
+    def has_effect(self, operand: Operand) -> bool:
+        """Whether evaluating the printed operand does more than compute."""
+        for leaf in leaves(operand):
+            if leaf in self.inlined:
+                statement = self.definitions[leaf]
+                if (isinstance(statement, Op) and statement.effect) or self.has_effect(
+                    inputs(statement)
+                ):
+                    return True
+        return False
 
     def variables(self, operand: Operand) -> Iterator[Value]:
         """The variables that the printed operand mentions."""
@@ -194,6 +229,7 @@ class _Planner:
         self.function = function
         self.definitions: dict[Value, Statement] = {}
         self.sites: dict[Value, list[tuple[Block, Statement | None]]] = {}
+        self.homes: dict[Value, Block] = {}
         self.sources: dict[Value, list[tuple[Operand, tuple[Block, Statement | None]]]] = {}
         self.needed: set[Value] = set()
         self.named: Counter[str | None] = Counter()
@@ -221,6 +257,7 @@ class _Planner:
             self.inlined,
             self.definitions,
             self.sites,
+            self.homes,
             self.storage,
             self.loose,
             self.carried,
@@ -233,6 +270,7 @@ class _Planner:
         for statement in block.statements:
             for value in defined(statement):
                 self.definitions[value] = statement
+                self.homes[value] = block
                 self.named[value.name] += 1
             here = (block, statement)
             match statement:

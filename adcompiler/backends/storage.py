@@ -279,30 +279,6 @@ class Storage:
             self.copied.add(value)
         self._views.clear()
 
-    def is_owned(self, value: Value, uses: dict[Value, int], here: set[Value]) -> bool:
-        """Whether nothing but the one use of the value knows its storage.
-
-        `here` are the values defined in the block of that use: what an outer block defines is made
-        once for many trips.
-        """
-        if uses.get(value) != 1 or value not in here:
-            return False
-        if value in self.copied:
-            return True
-        match self.definitions.get(value):
-            case Load(ref=ref, path=path):
-                return isinstance(target(ref.type), Array) and copies(path)
-            case Op(fn=fn, args=args) as op:
-                if isinstance(fn, Function) or len(op.outs) != 1:
-                    return False
-                if is_fresh(op):
-                    return True
-                shares_first = fn in VIEWS or (fn is getattr and args[1].value == "T")
-                return shares_first and isinstance(args[0], Value) and self.is_owned(
-                    args[0], uses, here
-                )
-        return False
-
 
 def is_copyable(type: object) -> bool:
     return not isinstance(type, Tuple | Object)

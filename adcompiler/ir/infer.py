@@ -301,9 +301,102 @@ def result_type(fn: Callable, args: list, keywords: dict, fresh: Callable[[], An
         ufunc = OPERATORS.get(fn, fn) if array or isinstance(fn, np.ufunc) else None
         if isinstance(ufunc, np.ufunc) and ufunc.signature is None and ufunc.nout == 1:
             return _elementwise_type(ufunc, args, keywords)
-        return _probe(fn, args, keywords, fresh)
+        special = SPECIAL_TYPES.get(fn) or SPECIAL_TYPES.get(_METHODS.get(fn))
+        if special is not None:
+            return special(args, keywords, fresh)
+        answer = _probe(fn, args, keywords, fresh)
+        if fn in DATA_DEPENDENT or _METHODS.get(fn) in DATA_DEPENDENT:
+            return _forget_lengths(answer, fresh)
+        return answer
     except Undecided:
         return T.UNKNOWN
+
+
+DATA_DEPENDENT = {
+    np.nonzero, np.flatnonzero, np.argwhere, np.unique, np.compress, np.extract, np.where,
+    np.repeat, np.bincount, np.histogram, np.trim_zeros, np.intersect1d, np.union1d,
+    np.setdiff1d, np.delete, np.insert, np.digitize, np.setxor1d, np.resize, np.arange,
+}  # fmt: skip
+"""Functions whose result's lengths may depend on values."""
+
+_METHODS = {
+    getattr(np.ndarray, name): getattr(np, name)
+    for name in ("reshape", "nonzero", "repeat", "compress")
+}
+
+
+def _forget_lengths(answer: Any, fresh: Callable[[], Any]) -> Any:
+    if isinstance(answer, tuple):
+        return tuple(_forget_lengths(item, fresh) for item in answer)
+    if isinstance(answer, Array) and answer.shape is not None:
+        return Array(answer.dtype, tuple(symbol(fresh()) for _ in answer.shape), answer.contiguous)
+    return answer
+
+
+def _reshape_type(args: list, keywords: dict, fresh: Callable[[], Any]) -> Any:
+    array = type_of(args[0])
+    shape = args[1] if len(args) > 1 else keywords.get("shape", keywords.get("newshape"))
+    if not isinstance(array, Array) or shape is None or set(keywords) - {"shape"}:
+        raise Undecided
+    return Array(array.dtype, _shape_dims(shape, array, fresh), array.contiguous)
+
+
+def _shape_dims(shape: Any, array: Array, fresh: Callable[[], Any]) -> tuple[Dim, ...]:
+    items = shape if isinstance(shape, (tuple, list)) else (shape,)
+    dims = []
+    for item in items:
+        dim = dim_of(item)
+        if dim is None:
+            raise Undecided
+        if dim.constant == -1:
+            alone = array.shape is not None and len(items) == len(array.shape) == 1
+            dim = array.shape[0] if alone else symbol(fresh())
+        elif dim.constant is None and isinstance(dim.atom, tuple) and dim.atom[0] == "int":
+            dim = symbol(fresh())  # it might be -1
+        dims.append(dim)
+    return tuple(dims)
+
+
+def _broadcast_to_type(args: list, keywords: dict, fresh: Callable[[], Any]) -> Any:
+    array = type_of(args[0])
+    if not isinstance(array, (Array, Scalar)) or len(args) != 2 or keywords:
+        raise Undecided
+    dtype = array.dtype or {"float": "float64", "int": "int64"}.get(array.kind, array.kind)
+    items = args[1] if isinstance(args[1], (tuple, list)) else (args[1],)
+    dims = [dim_of(item) for item in items]
+    if any(dim is None for dim in dims):
+        raise Undecided
+    return Array(dtype, tuple(dims))  # type: ignore[arg-type]
+
+
+def _arange_type(args: list, keywords: dict, fresh: Callable[[], Any]) -> Any:
+    answer = _probe(np.arange, args, keywords, fresh)
+    whole = all(isinstance(t, Scalar) and t.kind == "int" for t in map(type_of, args))
+    return answer if whole and not keywords else _forget_lengths(answer, fresh)
+
+
+def _where_type(args: list, keywords: dict, fresh: Callable[[], Any]) -> Any:
+    if len(args) == 1:
+        return _forget_lengths(_probe(np.where, args, keywords, fresh), fresh)
+    shapes = []
+    for arg in args:
+        kind = type_of(arg)
+        if not isinstance(kind, (Scalar, Array)):
+            raise Undecided
+        shapes.append(() if isinstance(kind, Scalar) else kind.shape)
+    samples = [
+        _scalar_sample(k.kind, k.dtype) if isinstance(k, Scalar) else np.ones((), k.dtype)[None]
+        for k in map(type_of, args)
+    ]
+    return Array(np.where(*samples).dtype.name, broadcast(shapes), True)
+
+
+SPECIAL_TYPES: dict[Any, Callable] = {
+    np.reshape: _reshape_type,
+    np.broadcast_to: _broadcast_to_type,
+    np.arange: _arange_type,
+    np.where: _where_type,
+}
 
 
 def _scalar_sample(kind: str, dtype: str | None, value: float = 1) -> Any:

@@ -49,6 +49,8 @@ from adcompiler.runtime import range_length
 if TYPE_CHECKING:
     from adcompiler.ir.resolve import Resolver
 
+book.zero(dimension, range_length)
+
 NUMBER = (bool, int, float, complex, np.generic)
 STATIC_PARAMETERS = {
     "axis", "axes", "keepdims", "ord", "ddof", "dtype", "order", "indices_or_sections", "k",
@@ -1185,7 +1187,9 @@ def _call_sum(resolver: Resolver, args: list, keywords: dict) -> Any:
     return _fold_items(resolver, walked, start)
 
 
-def _fold_items(resolver: Resolver, walked: Sequence, start: Any) -> Any:
+def _fold_items(
+    resolver: Resolver, walked: Sequence, start: Any, fn: Callable = operator.add
+) -> Any:
     """`total = start; for item in items: total = total + item`."""
     from adcompiler.ir.nodes import Block, Loop, Range
 
@@ -1196,7 +1200,7 @@ def _fold_items(resolver: Resolver, walked: Sequence, start: Any) -> Any:
         total = resolver.value(form, "total")
         block = Block([index, total])
         with resolver.writing(block):
-            result = resolver.op(operator.add, total, walked.item(index))
+            result = resolver.op(fn, total, walked.item(index))
         wider = join(form, _stable(type_of(result)))
         if wider == form:
             break
@@ -1211,10 +1215,14 @@ def _fold_items(resolver: Resolver, walked: Sequence, start: Any) -> Any:
 def _call_minmax(fn: Callable) -> Callable:
     def minmax(resolver: Resolver, args: list, keywords: dict) -> Any:
         items = static_items(args[0]) if len(args) == 1 else args
-        if items is None or keywords:
+        if keywords:
             raise resolver.error(
-                f"`{fn.__name__}` of a sequence", "", f"use np.{fn.__name__} on an array"
+                f"`{fn.__name__}` with a key", "", f"use np.arg{fn.__name__} and an index"
             )
+        if items is None:
+            walked = sequence(resolver, args[0])
+            first = walked.item(Constant(0))
+            return _fold_items(resolver, walked, first, fn)
         result = items[0]
         for item in items[1:]:
             result = resolver.op(fn, result, item)

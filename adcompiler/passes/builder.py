@@ -165,10 +165,10 @@ class Builder(Resolver):
             return self.op(np.zeros_like, like)
         return self.op(runtime.zeros_like, like)
 
-    def rule(self, function: Callable, bound: dict) -> Any:
-        """Write the body of a rule, with the given arguments."""
+    def rule(self, function: Callable, first: list, bound: dict) -> Any:
+        """Write the body of a rule: `first` by position (the adjoint), the rest by name."""
         try:
-            return self.call(parse(function), [], bound)
+            return self.call(parse(function), first, bound)
         except errors.AdcompilerError:
             raise
         except (TypeError, ValueError) as error:

@@ -351,7 +351,10 @@ class _Reverse:
                     bars[-1].name = bar(value.name)
         backward = [*mirror.head.statements, *mirror.block.statements]
         self.record.backward = set(backward)
-        return Block(body.params + self.seed_params(), forward + backward, [*keep, *bars])
+        body.params = body.params + self.seed_params()
+        body.statements += backward
+        body.results = [*keep, *bars]
+        return body
 
     def seed_params(self) -> list[Value]:
         found: dict[Value, None] = {}
@@ -649,11 +652,7 @@ class _Reverse:
         given = dict(bound)
         if rule.wants_out:
             given["out"] = out
-        if rule.kind != "elementwise":
-            given["g"] = g
-        if rule.real:
-            pass  # complex values were refused above
-        answers = writer.rule(rule.function, given)
+        answers = writer.rule(rule.function, [] if rule.kind == "elementwise" else [g], given)
         if len(rule.inputs) == 1 and not (
             isinstance(answers, tuple) and rule.kind == "elementwise"
         ):
@@ -769,7 +768,9 @@ class _Reverse:
         made = If(statement.test, self.finish(then), self.finish(orelse), [])
         for value in captured:
             a, b = then_adjoint.get(value), else_adjoint.get(value)
-            if a is b:
+            if a is b:  # the same on both sides, and made outside them
+                if a is not None:
+                    self.adjoint[value] = a
                 continue
             results = []
             for half, g in ((then, a), (orelse, b)):
@@ -796,7 +797,7 @@ class _Reverse:
         offset = 1 if loop.stops else 0
         rows = []
         for k, (param, out) in enumerate(zip(loop.body.params[first:], loop.outs)):
-            if T.is_ref(param.type) or not self.is_active(param):
+            if T.is_ref(param.type) or not (self.is_active(param) or self.is_active(out)):
                 continue
             rows.append((loop.inits[k], param, loop.body.results[k + offset], out))
         writer.site = Site(loop, "after")
@@ -838,9 +839,12 @@ class _Reverse:
             writer.at(loop.origin, mirror=True)
             writer.site = Site(None, "start", loop.body)
             results: list[Operand] = []
-            for _init, param, _next, _out in rows:
+            for init, param, following, _out in rows:
                 g = self.take(param)
-                results.append(writer.zeros(param) if g is None else g)
+                if g is None:
+                    bound = param if init is not UNBOUND else following
+                    g = writer.zeros(bound) if isinstance(bound, Value) else ZERO
+                results.append(g)
             results += [self.adjoint[value] for value in captured]
         body.block.results = results
         outs = [Value(p.name, p.type) for p in params]
@@ -905,9 +909,9 @@ def is_zero(answer: Any) -> bool:
 
 
 def all_masks(path: tuple) -> bool:
-    return all(
-        type_of(i).kind == "bool" for i in path if isinstance(type_of(i), T.Array)
-    )
+    kinds = [type_of(i) for i in path]
+    arrays = [k for k in kinds if isinstance(k, (T.Array, T.List))]
+    return all(isinstance(k, T.Array) and k.kind == "bool" for k in arrays)
 
 
 def as_adjoint(type: Any) -> Any:

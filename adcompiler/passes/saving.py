@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from adcompiler.analysis.activity import memory_classes
 from adcompiler.analysis.unification import Unification
 from adcompiler.ir import types as T
 from adcompiler.ir.infer import type_of
@@ -63,7 +64,7 @@ CHEAP = {
     np.add, np.subtract, np.multiply, np.negative, np.less, np.less_equal, np.greater,
     np.greater_equal, np.equal, np.not_equal, operator.not_, operator.is_, operator.is_not,
     np.floor_divide, np.remainder, np.minimum, np.maximum, np.logical_and, np.logical_or,
-    np.logical_not, min, max, dimension, len, abs, int,
+    np.logical_not, min, max, dimension, len, abs, int, operator.getitem,
 }  # fmt: skip
 """Scalar work that costs less than saving its result."""
 
@@ -161,6 +162,8 @@ class _Placing:
         self.function = function
         self.record = record
         self.classes = record.classes
+        self.all_classes = memory_classes(function)
+        """Those of the backward sweep too: `classes` has the forward sweep's references."""
         self.no_undo: set = set()
         self.changing: dict[Statement, set] = {}
         self.order: dict[Statement, int] = {}
@@ -260,7 +263,7 @@ class _Placing:
                 s for s in walk_backward(self.function, self.record)
                 if isinstance(s, Restore) and s.of in self.undone
             ]
-            self.live = Liveness(self.function, self.classes, markers)
+            self.live = Liveness(self.function, self.all_classes, markers)
             demands = self.demands()
             self.free_memo: dict = {}
             for value, site in demands:
@@ -419,7 +422,7 @@ class _Placing:
                 return False
             start = 0
         if site.statement is None:
-            end = 0 if site.when == "start" else len(target.statements)
+            end = 0 if site.when == "start" else self.forward_length(target)
         else:
             end = target.statements.index(site.statement)
             if end < start and target is home:
@@ -427,6 +430,12 @@ class _Placing:
             if site.when == "after":
                 end += 1
         return not any(self.changes(s, root) for s in target.statements[start:end])
+
+    def forward_length(self, block: Block) -> int:
+        """How many statements of a block belong to the forward sweep."""
+        if block is not self.record.function.body:
+            return len(block.statements)
+        return sum(s not in self.record.backward for s in block.statements)
 
     # -- the undo log -------------------------------------------------------------------------
 

@@ -291,13 +291,13 @@ class _Tangent:
             if "out" in names:
                 given["out"] = out
             given = {k: v for k, v in given.items() if k in names}
-            return writer.rule(rule.forward, given)
+            return writer.rule(rule.forward, [], given)
         if rule.kind == "linear":
             return self.applied(op, fn, args, keywords, bound[rule.inputs[0]])
         if rule.kind == "bilinear":
             total: Operand | None = None
             for name in rule.inputs:
-                if self.dot(bound[name]) is None:
+                if self.dot(bound.get(name)) is None:
                     continue
                 part = self.applied(op, fn, args, keywords, bound[name])
                 total = part if total is None else writer.op(operator.add, total, part)
@@ -343,12 +343,12 @@ class _Tangent:
         given = dict(bound)
         if rule.wants_out:
             given["out"] = out
-        partials = writer.rule(rule.function, given)
+        partials = writer.rule(rule.function, [], given)
         if not isinstance(partials, tuple):
             partials = (partials,)
         total: Operand | None = None
         for name, partial in zip(rule.inputs, partials):
-            dot = self.dot(bound[name])
+            dot = self.dot(bound.get(name))
             if dot is None or _vanishes(partial):
                 continue
             part = writer.product(dot, partial, rule.pole)

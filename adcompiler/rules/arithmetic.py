@@ -193,6 +193,12 @@ def heaviside(x, h):
     return None, np.equal(x, 0)
 
 
+# Zero, but not for complex numbers.
+@elementwise(np.sign, real=True)
+def sign(x):
+    return None
+
+
 @elementwise(np.copysign)
 def copysign(x, y):
     return np.sign(x) * np.copysign(1.0, y), None
@@ -309,3 +315,15 @@ def _(h, g, like):
 @linear(unbroadcast)
 def _(h, g, like):
     return np.broadcast_to(h, np.shape(g))
+
+
+@elementwise(min)
+def smaller(x, y):
+    second = 1.0 * (y < x)
+    return 1.0 - second, second
+
+
+@elementwise(max)
+def larger(x, y):
+    second = 1.0 * (y > x)
+    return 1.0 - second, second

@@ -23,7 +23,7 @@ zero(
 
 # Steps.
 zero(
-    np.sign, np.floor, np.ceil, np.rint, np.trunc, np.fix, np.round, np.floor_divide,
+    np.floor, np.ceil, np.rint, np.trunc, np.fix, np.round, np.floor_divide,
     math.floor, math.ceil, math.trunc, builtins.int, operator.index, runtime.step, runtime.ties,
 )  # fmt: skip
 
@@ -31,7 +31,7 @@ zero(
 zero(
     np.argmax, np.argmin, np.nanargmax, np.nanargmin, np.argsort, np.argpartition, np.lexsort,
     np.argwhere, np.nonzero, np.flatnonzero, np.count_nonzero, np.searchsorted, np.digitize,
-    np.bincount, np.unravel_index, np.ravel_multi_index, runtime.last_written,
+    np.unravel_index, np.ravel_multi_index, runtime.last_written,
 )  # fmt: skip
 
 # Shapes and kinds.

@@ -45,6 +45,16 @@ def item(g, a, args=()):
     raise NotImplementedError("a.item(...) with an index: write float(a[...])")
 
 
+@rule(np.bincount)
+def bincount(g, x, weights=None, minlength=0):
+    return g[x]
+
+
+@bincount.forward
+def _(weights_dot, x, out):
+    return np.bincount(x, weights_dot, np.shape(out)[0])
+
+
 @rule(np.sort, real=True)
 def sort(g, a, axis=-1):
     if axis is None:

@@ -1,13 +1,13 @@
 """Determinants, inverses, linear systems and factorisations of (stacks of) matrices.
 
-NumPy's `cholesky` reads the lower triangle only; so does the derivative: entries above the
-diagonal get 0, those below what a symmetric matrix would share with its mirror image.
+NumPy's `cholesky` and `eigh` read the lower triangle only; so do the derivatives: entries above
+the diagonal get 0, those below the sum of what the two mirror images would get.
 """
 
 import numpy as np
 
 from adcompiler.rules.book import linear, rule
-from adcompiler.runtime import lower_half, unbroadcast
+from adcompiler.runtime import lower_half, pole_product, quotient, unbroadcast
 
 
 @rule(np.linalg.inv)
@@ -78,6 +78,47 @@ def _(a_dot, out):
     change = half + np.swapaxes(half, -1, -2)
     left = np.linalg.solve(out, change)
     return np.matmul(out, lower_half(np.linalg.solve(out, np.swapaxes(left, -1, -2))))
+
+
+# `gaps[i, j]` is 1 / (w[j] - w[i]), and 0 on the diagonal. Where eigenvalues are equal the
+# vectors have no derivative: that is a pole.
+@rule(np.linalg.eigh, real=True)
+def eigh(g, a, out):
+    values, vectors = out[0], out[1]
+    unit = np.eye(np.shape(a)[-1], dtype=values.dtype)
+    gaps = quotient(1, np.expand_dims(values, -2) - np.expand_dims(values, -1) + unit) - unit
+    transposed = np.swapaxes(vectors, -1, -2)
+    turn = pole_product(np.matmul(transposed, g[1]), gaps)
+    middle = turn + np.expand_dims(g[0], -1) * unit
+    whole = np.matmul(np.matmul(vectors, middle), transposed)
+    return lower_half(whole + np.swapaxes(whole, -1, -2))
+
+
+@eigh.forward
+def _(a_dot, a, out):
+    values, vectors = out[0], out[1]
+    unit = np.eye(np.shape(a)[-1], dtype=values.dtype)
+    gaps = quotient(1, np.expand_dims(values, -2) - np.expand_dims(values, -1) + unit) - unit
+    half = lower_half(a_dot)
+    change = np.matmul(half + np.swapaxes(half, -1, -2), vectors)
+    change = np.matmul(np.swapaxes(vectors, -1, -2), change)
+    values_dot = np.diagonal(change, axis1=-2, axis2=-1)
+    return values_dot, np.matmul(vectors, pole_product(change, gaps))
+
+
+@rule(np.linalg.eigvalsh, real=True)
+def eigvalsh(g, a):
+    values, vectors = np.linalg.eigh(a)
+    whole = np.matmul(vectors * np.expand_dims(g, -2), np.swapaxes(vectors, -1, -2))
+    return lower_half(whole + np.swapaxes(whole, -1, -2))
+
+
+@eigvalsh.forward
+def _(a_dot, a):
+    values, vectors = np.linalg.eigh(a)
+    half = lower_half(a_dot)
+    change = np.matmul(half + np.swapaxes(half, -1, -2), vectors)
+    return np.sum(vectors * change, axis=-2)
 
 
 @linear(lower_half)

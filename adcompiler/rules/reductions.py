@@ -10,6 +10,7 @@ from adcompiler.runtime import (
     count,
     delay,
     first,
+    masked,
     norm_plan,
     others,
     quotient,
@@ -33,6 +34,16 @@ def mean(g, a, axis=None, dtype=None, keepdims=False):
     if dtype is not None:
         g = cast(g, a)
     return unreduce(g / count(np.shape(a), axis), np.shape(a), axis, keepdims)
+
+
+@rule(np.nansum)
+def nansum(g, a, axis=None, keepdims=False):
+    return masked(unreduce(g, np.shape(a), axis, keepdims), np.logical_not(np.isnan(a)))
+
+
+@nansum.forward
+def _(a_dot, a, axis=None, keepdims=False):
+    return np.sum(masked(a_dot, np.logical_not(np.isnan(a))), axis=axis, keepdims=keepdims)
 
 
 @linear(unreduce)

@@ -59,7 +59,6 @@ class Comparison:
         gradients, complaint = self._call(grad(self.f, argnums=self.argnums))
         return complaint or self._gradient_complaint(gradients)
 
-
     def value_and_gradient(self):
         """`value_and_grad`: its value, and its gradient."""
         if not self.scalar:
@@ -69,8 +68,10 @@ class Comparison:
 
     def forward(self):
         """`jvp` along every direction."""
-        for along, slope in zip(self.directions, self.slopes):
-            tangents = tuple(_tangent(arg, part) for arg, part in zip(self.args, along))
+        for along, slope in zip(self.directions, self.slopes, strict=True):
+            tangents = tuple(
+                _tangent(arg, part) for arg, part in zip(self.args, along, strict=True)
+            )
             result, complaint = self._call(lambda *args, t=tangents: jvp(self.f, args, t))
             value, derivative = result
             complaint = complaint or self._value_complaint(value)
@@ -107,12 +108,14 @@ class Comparison:
         slope = differences.slope(gradient, self.args, along)
         if not slope.reliable:
             return ""
-        tangents = tuple(_tangent(arg, part) for arg, part in zip(self.args, along))
+        tangents = tuple(_tangent(arg, part) for arg, part in zip(self.args, along, strict=True))
         (_, product), complaint = self._call(lambda *args: jvp(gradient, args, tangents))
         if complaint:
             return complaint
         if not slope.agrees(flat(product), 1e-4):
-            return f"forward over reverse {_short(flat(product))}, differences {_short(slope.value)}"
+            return (
+                f"forward over reverse {_short(flat(product))}, differences {_short(slope.value)}"
+            )
         weights = tuple(
             map_leaves(lambda leaf, part: part, self.args[i], along[i]) for i in self.argnums
         )
@@ -133,7 +136,7 @@ class Comparison:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
             result = function(*args)
-        for position, (before, after) in enumerate(zip(self.args, args)):
+        for position, (before, after) in enumerate(zip(self.args, args, strict=True)):
             if not _same(before, after):
                 return result, f"argument {position} was changed by the call"
         return result, ""
@@ -149,11 +152,13 @@ class Comparison:
     def _gradient_complaint(self, gradients, weights=None):
         if len(gradients) != len(self.argnums):
             return f"{len(gradients)} gradients for {len(self.argnums)} arguments"
-        for number, gradient in zip(self.argnums, gradients):
-            if not _is_tree(self.args[number]) and np.shape(gradient) != np.shape(self.args[number]):
+        for number, gradient in zip(self.argnums, gradients, strict=True):
+            if not _is_tree(self.args[number]) and np.shape(gradient) != np.shape(
+                self.args[number]
+            ):
                 return f"gradient of argument {number} has shape {np.shape(gradient)}"
-        for along, slope in zip(self.directions, self.slopes):
-            found = sum(inner(g, along[i]) for i, g in zip(self.argnums, gradients))
+        for along, slope in zip(self.directions, self.slopes, strict=True):
+            found = sum(inner(g, along[i]) for i, g in zip(self.argnums, gradients, strict=True))
             if not _weighed(slope, weights).agrees(found):
                 slope = differences.confirmed_slope(self.f, self.args, along)
                 if slope.reliable and not _weighed(slope, weights).agrees(found):

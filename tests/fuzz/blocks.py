@@ -1,7 +1,8 @@
 """Random statements that hold others: branches, loops of every header, and exits from them."""
 
 from tests.fuzz.scope import Array, Index, List, Scalar
-from tests.fuzz.statements import MATRIX_NAMES, SCALAR_NAMES, VECTOR_NAMES, Statements
+from tests.fuzz.sharing import Sharing
+from tests.fuzz.statements import MATRIX_NAMES, SCALAR_NAMES, VECTOR_NAMES
 
 HEADERS = {
     "length": 4,
@@ -21,7 +22,7 @@ HEADERS = {
 }
 
 
-class Blocks(Statements):
+class Blocks(Sharing):
     """Adds the statements with blocks in them; `nesting` bounds how deep these go."""
 
     nested = 0
@@ -399,7 +400,8 @@ class Blocks(Statements):
             others = [n for n in self.arrays(lambda other: other == shape) if n in self.scope]
             third = self.draw.pick(others)
             form = self.draw.pick(
-                ["{0} = {1}", "{1} = {0}", "{0}, {1} = {1}, {0}", "{0} = {2}", "{2} = {0}; {0} = {1}",
+                ["{0} = {1}", "{1} = {0}", "{0}, {1} = {1}, {0}", "{0} = {2}",
+                 "{2} = {0}; {0} = {1}",
                  "{0} = {1}[::-1]", "{0} = {1}.copy()", "{0} = {1} * 0.9"]
             )  # fmt: skip
             for line in form.format(first, second, third).split("; "):

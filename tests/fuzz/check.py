@@ -119,7 +119,10 @@ def time_limit(seconds):
 
     Computing, as a busy machine must not change a verdict.
     """
-    if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
+    if (
+        not hasattr(signal, "setitimer")
+        or threading.current_thread() is not threading.main_thread()
+    ):
         yield
         return
 

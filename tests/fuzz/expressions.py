@@ -6,7 +6,8 @@ derivatives exist almost everywhere; the rest (ties, steps) is left to the judge
 
 import re
 
-from tests.fuzz.scope import Array, Draw, Flag, Helper, Index, Indices, List, Record, Scalar, Scope
+from tests.fuzz.places import Places
+from tests.fuzz.scope import Array, Flag, Index, Indices, List, Record, Scalar
 
 CONSTANTS = ("0.3", "0.5", "0.7", "0.9", "1.1", "1.3", "1.7", "2.0", "2", "3", "-0.4", "-0.8")
 THRESHOLDS = ("0.137", "-0.271", "0.414", "-0.613", "0.029", "0.823")
@@ -64,201 +65,8 @@ REDUCTIONS = (
 )
 
 
-class Expressions:
-    """Writes expressions over the names in `scope`, which `statements` moves from block to block."""
-
-    def __init__(self, draw: Draw, profile, helpers: list[Helper]):
-        self.draw = draw
-        self.profile = profile
-        self.helpers = helpers
-        self.scope = Scope()
-
-    # -- places: names, items and views of them -----------------------------------------------
-
-    def owners(self):
-        """Everything that holds an array: names, items of lists, fields of records."""
-        found = []
-        for name, kind in self.scope.items():
-            if isinstance(kind, Array):
-                found += [(name, kind.shape)] * 3
-            elif isinstance(kind, List) and isinstance(kind.item, Array) and kind.least:
-                found.append((f"{name}[{self.position(kind.least)}]", kind.item.shape))
-            elif isinstance(kind, Record):
-                for key, field in kind.fields:
-                    if isinstance(field, Array):
-                        found.append((f"{name}[{key}]", field.shape))
-        return found
-
-    def position(self, length):
-        """A constant index that surely exists in a list of at least `length` items."""
-        return self.draw.pick([str(self.draw.integer(0, length - 1)), "-1", "0"])
-
-    def index(self, length):
-        """An index into an axis of `length`."""
-        options = [str(self.draw.integer(0, length - 1)), str(-self.draw.integer(1, length))]
-        for name in self.scope.names(Index):
-            kind = self.scope[name]
-            if kind.high < length:
-                options += [name] * 6
-                options += [f"-{name} - 1", f"{length - 1} - {name}"]
-            if kind.low >= 1 and kind.high <= length:
-                options += [f"{name} - 1"] * 3
-            if kind.high + 1 < length:
-                options += [f"{name} + 1"] * 2
-            options.append(f"({name} + {self.draw.integer(1, 2)}) % {length}")
-        if self.draw.chance(0.03):
-            arrays = self.scope.names(Array)
-            if arrays:
-                options = [f"np.argmax({self.draw.pick(arrays)}) % {length}"]
-        return self.draw.pick(options)
-
-    def window(self, length, size):
-        """The text of a slice of `size` out of `length`."""
-        if size == length:
-            return self.draw.pick([":", ":", ":", "::-1", f":{length}", f"-{length}:", "0:"])
-        if size == (length + 1) // 2 and self.draw.chance(0.25):
-            return "::2"
-        start = self.draw.integer(0, length - size)
-        stop = start + size
-        if start and self.draw.chance(0.15):
-            return f"{stop - 1}:{start - 1}:-1"
-        left = str(start) if start or self.draw.chance(0.2) else ""
-        right = str(stop) if stop < length or self.draw.chance(0.2) else ""
-        if start and self.draw.chance(0.2):
-            left = str(start - length)
-        if stop < length and self.draw.chance(0.3):
-            right = str(stop - length)
-        return f"{left}:{right}"
-
-    def views(self, text, have, want):
-        """Basic views with shape `want` of the array `text` with shape `have`, as texts."""
-        if have == want:
-            found = [text] * 4
-            if len(have) == 1 and self.draw.chance(0.2):
-                found.append(f"{text}[::-1]")
-            if len(have) == 2 and have[0] == have[1]:
-                found.append(f"{text}.T")
-            return found
-        match have, want:
-            case (n,), (m,) if m < n:
-                found = [f"{text}[{self.window(n, m)}]"]
-                if m + 1 < n and self.draw.chance(0.3):
-                    found.append(f"{text}[{self.window(n, m + 1)}][{self.window(m + 1, m)}]")
-                return found
-            case (r, c), (m,):
-                found = []
-                if m == c:
-                    found += [f"{text}[{self.index(r)}]", f"{text}[{self.index(r)}, :]"]
-                    found.append(f"{text}.T[:, {self.index(r)}]")
-                if m < c:
-                    found += [f"{text}[{self.index(r)}, {self.window(c, m)}]"]
-                    found += [f"{text}[{self.index(r)}][{self.window(c, m)}]"]
-                if m <= r:
-                    found += [f"{text}[{self.window(r, m)}, {self.index(c)}]"]
-                if m == r:
-                    found += [f"{text}.T[{self.index(c)}]"]
-                if m == r * c and self.draw.chance(0.5):
-                    found += [f"{text}.reshape(-1)", f"{text}.ravel()", f"{text}.T.reshape({m})"]
-                return found
-            case (n,), (p, q):
-                found = []
-                if (p, q) == (1, n):
-                    found += [f"{text}[None, :]", f"{text}.reshape(1, {n})"]
-                if (p, q) == (n, 1):
-                    found += [f"{text}[:, None]", f"{text}[:, np.newaxis]"]
-                if p * q == n:
-                    found += [f"{text}.reshape({p}, {q})"]
-                return found
-            case (r, c), (p, q):
-                found = []
-                if p <= r and q <= c:
-                    found += [f"{text}[{self.window(r, p)}, {self.window(c, q)}]"]
-                    if q == c:
-                        found += [f"{text}[{self.window(r, p)}]"]
-                if (c, r) == (p, q):
-                    found += [f"{text}.T"] * 2
-                if (c, r) == (p, q) and self.draw.chance(0.3):
-                    found += [f"np.transpose({text})"]
-                return found
-        return []
-
-    def read(self, shape):
-        """A name or a view with this shape, or None."""
-        found = []
-        for text, have in self.owners():
-            found += self.views(text, have, shape)
-        return self.draw.pick(found) if found else None
-
-    def part_shape(self, shape):
-        """The shape of some basic view of an array with this shape."""
-        if len(shape) == 1:
-            return (self.draw.integer(1, shape[0]),) if self.draw.chance(0.6) else shape
-        r, c = shape
-        return self.draw.pick(
-            [
-                (c,),
-                (c,),
-                (r,),
-                (self.draw.integer(1, c),),
-                (c, r),
-                (self.draw.integer(1, r), self.draw.integer(1, c)),
-                (r, c),
-            ]
-        )
-
-    def some_view(self):
-        """A view of something, and its shape, or None if there is no array."""
-        owners = self.owners()
-        for _ in range(4 if owners else 0):
-            text, have = self.draw.pick(owners)
-            shape = self.part_shape(have)
-            found = [view for view in self.views(text, have, shape) if view != text]
-            if found:
-                return self.draw.pick(found), shape
-        return None
-
-    def target(self):
-        """A place to be written, with a subscript at its end, and its shape; or None."""
-        owners = self.owners()
-        if not owners:
-            return None
-        text, have = self.draw.pick(owners)
-        shape = self.part_shape(have)
-        found = self.views(text, have, shape)
-        if not found:
-            shape, found = have, [text]
-        view = self.draw.pick(found)
-        if not view.endswith("]") or view == text:
-            view += self.draw.pick(["[:]", "[:]", "[...]"])
-        return view, shape
-
-    def element(self):
-        """An element of an array, as a place, or None if there is no array."""
-        owners = self.owners()
-        if not owners:
-            return None
-        text, shape = self.draw.pick(owners)
-        if len(shape) == 1:
-            if self.draw.chance(0.12):
-                size = self.draw.integer(1, shape[0])
-                return f"{text}[{self.window(shape[0], size)}][{self.index(size)}]"
-            return f"{text}[{self.index(shape[0])}]"
-        row, column = self.index(shape[0]), self.index(shape[1])
-        return self.draw.pick(
-            [f"{text}[{row}, {column}]"] * 4 + [f"{text}[{row}][{column}]", f"{text}.T[{column}, {row}]"]
-        )
-
-    def shapes(self):
-        return [kind.shape for kind in self.scope.values() if isinstance(kind, Array)]
-
-    def a_shape(self):
-        shapes = self.shapes()
-        if shapes and self.draw.chance(0.85):
-            shape = self.draw.pick(shapes)
-            return shape if self.draw.chance(0.7) else self.part_shape(shape)
-        if self.draw.chance(0.75):
-            return (self.draw.integer(2, 4),)
-        return (self.draw.integer(2, 3), self.draw.integer(2, 3))
+class Expressions(Places):
+    """Writes expressions over the names in `scope`."""
 
     # -- tests --------------------------------------------------------------------------------
 
@@ -317,7 +125,9 @@ class Expressions:
     def bounded_scalar(self):
         """A float that does not grow when it is fed back in a loop."""
         text = self.scalar()
-        form = self.draw.pick(["{}", "{}", "np.tanh({})", "np.sin({})", "0.5 * ({})", "math.cos({})"])
+        form = self.draw.pick(
+            ["{}", "{}", "np.tanh({})", "np.sin({})", "0.5 * ({})", "math.cos({})"]
+        )
         return form.format(text)
 
     def scalar_leaf(self, depth):
@@ -327,7 +137,9 @@ class Expressions:
                 options.append(f"{name}[{self.position(self.scope[name].least)}]")
         for name in self.scope.names(Record):
             options += [
-                f"{name}[{key}]" for key, kind in self.scope[name].fields if isinstance(kind, Scalar)
+                f"{name}[{key}]"
+                for key, kind in self.scope[name].fields
+                if isinstance(kind, Scalar)
             ]
         if self.draw.chance(0.5 if options else 0.9):
             element = self.element()
@@ -376,7 +188,9 @@ class Expressions:
         if not vectors:
             return None
         shape = self.draw.pick(vectors)
-        form = self.draw.pick(["np.dot({}, {})", "({} @ {})", "np.inner({}, {})", "np.sum({} * {})"])
+        form = self.draw.pick(
+            ["np.dot({}, {})", "({} @ {})", "np.inner({}, {})", "np.sum({} * {})"]
+        )
         return form.format(self.array(shape, depth - 1), self.array(shape, depth - 1))
 
     def scalar_dynamic_sum(self, depth):
@@ -488,7 +302,9 @@ class Expressions:
         if len(shape) == 1:
             axis = self.draw.integer(0, 1)
             source = (other, *shape) if axis == 0 else (*shape, other)
-            form = self.draw.pick(["np.sum({}, axis={})", "({}).mean(axis={})", "np.max({}, axis={})"])
+            form = self.draw.pick(
+                ["np.sum({}, axis={})", "({}).mean(axis={})", "np.max({}, axis={})"]
+            )
             return form.format(self.array(source, depth - 1), axis)
         if 1 not in shape:
             return None
@@ -541,7 +357,12 @@ class Expressions:
         return self.draw.pick(options)
 
     def array_shifted(self, shape, depth):
-        forms = ["np.roll({}, 1, axis=0)", "np.flip({}, axis=0)", "np.cumsum({}, axis=0)", "({})[::-1]"]
+        forms = [
+            "np.roll({}, 1, axis=0)",
+            "np.flip({}, axis=0)",
+            "np.cumsum({}, axis=0)",
+            "({})[::-1]",
+        ]
         if len(shape) == 1:
             forms += ["np.roll({}, 1)", "np.cumsum({})", "np.flip({})"]
         return self.draw.pick(forms).format(self.array(shape, depth - 1))
@@ -557,9 +378,7 @@ class Expressions:
 
     def indices(self, length, count):
         """An index array for an axis of `length`, as text; repeats are likely."""
-        names = self.scope.names(
-            Indices, lambda kind: kind.count == count and kind.below <= length
-        )
+        names = self.scope.names(Indices, lambda kind: kind.count == count and kind.below <= length)
         if names and self.draw.chance(0.7):
             return self.draw.pick(names)
         numbers = [str(self.draw.integer(0, length - 1)) for _ in range(count)]

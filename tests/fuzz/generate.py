@@ -141,7 +141,7 @@ def _main(draw, profile, helpers):
             same = [known for known in same if len(known.shape) == len(kinds[-1].shape)]
             kinds[-1] = draw.pick(same) if same else kinds[-1]
         names.append(name)
-    for name, kind in zip(names, kinds):
+    for name, kind in zip(names, kinds, strict=True):
         writer.scope[name] = kind
         writer.taken.add(name)
     if draw.chance(profile.integer_argument):
@@ -181,7 +181,9 @@ def _summary(writer):
             case List(item=Scalar()):
                 form = draw.pick(["{0} * sum({1})", "sum([np.sin(x) for x in {1}])"])
             case List(item=Array(), least=least) if least:
-                form = draw.pick(["{0} * np.sum(np.stack({1}))", "np.sum({1}[-1])", "np.sum({1}[0])"])
+                form = draw.pick(
+                    ["{0} * np.sum(np.stack({1}))", "np.sum({1}[-1])", "np.sum({1}[0])"]
+                )
             case _:
                 continue
         terms.append(form.format(weight, name))
@@ -224,9 +226,7 @@ def _pure(draw, profile, helpers, number):
     if "vector" in profile.arguments and draw.chance(0.4):
         parameters.insert(0, ("v", _vector(draw)))
     default = _some_default(draw) if len(parameters) > 1 else None
-    writer, helper = _started(
-        draw, profile, helpers, f"mix{number}", parameters, Scalar(), default
-    )
+    writer, helper = _started(draw, profile, helpers, f"mix{number}", parameters, Scalar(), default)
     writer.statements(draw.integer(0, 2))
     writer.emit(f"return {writer.scalar()}")
     return writer.lines, helper

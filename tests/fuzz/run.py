@@ -4,7 +4,8 @@
     python -m tests.fuzz.run --seed 1234 --count 1 --profile all --reduce --show
 
 Exits with 1 if a derivative was wrong or an exception came out of emitted code, and prints the
-seed and the program, reduced with --reduce. A refusal is no failure; its reasons are counted.
+seeds and the smallest program of each sort, reduced with --reduce. A refusal is no failure; its
+reasons are counted.
 """
 
 import argparse
@@ -126,15 +127,22 @@ def _report(profile, tally, options, modes):
         print("\nrefused and skipped (count, first seed, reason):")
         for reason, count in tally.reasons.most_common():
             print(f"  {count:6d} {tally.examples[reason]:8d}  {reason}")
-    for number, outcome in enumerate(tally.failures):
+    groups = {}
+    for outcome in tally.failures:
+        groups.setdefault((outcome.kind, outcome.mode, outcome.reason), []).append(outcome)
+    for number, ((kind, mode, reason), group) in enumerate(groups.items()):
+        seeds = " ".join(str(outcome.program.seed) for outcome in group[:12])
+        print(
+            f"\n{len(group)} {kind} in mode {mode}: {reason}\n  --profile {profile} --seed {seeds}"
+        )
+        if number >= options.show_at_most:
+            continue
+        outcome = min(group, key=lambda outcome: len(outcome.program.source))
         program = outcome.program
-        print(f"\n{outcome.kind} in mode {outcome.mode}: --profile {profile} --seed {program.seed}")
-        print(f"{outcome.reason}\n{outcome.detail}")
-        if options.reduce and number < options.reduce_at_most:
+        if options.reduce:
             program = reduce_failure(outcome, modes, options.seconds)
-        if number < options.show_at_most:
-            print(f"\narguments: {program.arguments(0)}")
-            print(program.source.removeprefix(HEADER))
+        print(f"\nseed {program.seed}: {outcome.detail}\n\narguments: {program.arguments(0)}")
+        print(program.source.removeprefix(HEADER))
     if options.show and not tally.failures:
         for seed in range(options.seed, options.seed + min(options.count, options.show_at_most)):
             print(f"\n# --profile {profile} --seed {seed}")
@@ -142,8 +150,11 @@ def _report(profile, tally, options, modes):
 
 
 def _parser():
-    parser = argparse.ArgumentParser(prog="python -m tests.fuzz.run", description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.fuzz.run",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--seed", type=int, default=0, help="of the first program")
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--profile", choices=[*PROFILES, "each"], default="all")
@@ -153,7 +164,6 @@ def _parser():
     parser.add_argument("--seconds", type=float, default=20, help="at most, for one program")
     parser.add_argument("--stop-after", type=int, metavar="N", help="stop after N failures")
     parser.add_argument("--reduce", action="store_true", help="shrink failing programs")
-    parser.add_argument("--reduce-at-most", type=int, default=5, metavar="N")
     parser.add_argument("--show", action="store_true", help="print the programs")
     parser.add_argument("--show-at-most", type=int, default=5, metavar="N")
     parser.add_argument("--no-histogram", dest="histogram", action="store_false")

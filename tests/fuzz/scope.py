@@ -108,12 +108,14 @@ class Draw:
         left = {name: weight for name, weight in weights.items() if weight > 0}
         while left:
             spot = self.random.random() * sum(left.values())
+            chosen = next(iter(left))
             for name, weight in left.items():
+                chosen = name
                 spot -= weight
                 if spot < 0:
                     break
-            del left[name]
-            yield name
+            del left[chosen]
+            yield chosen
 
     def used(self, construct):
         self.counts[construct] += 1

@@ -163,7 +163,7 @@ def optional_argument(x, bias):
 
 
 @program(vector(4, -1, 1))
-def test_on_a_value_that_changes(x):
+def condition_on_a_value_that_changes(x):
     threshold = 0.5
     total = 0.0
     for value in x:

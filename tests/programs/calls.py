@@ -146,7 +146,7 @@ class Oscillator:
         self.frequency = frequency
 
     def acceleration(self, x, v):
-        return -self.frequency**2 * x - self.damping * v
+        return -(self.frequency**2) * x - self.damping * v
 
 
 @program(numbers(0.6, 0.2, 1.3))

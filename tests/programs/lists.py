@@ -51,7 +51,10 @@ def stack_machine(x, y):
 
 @program(
     lambda rng: (
-        [(rng.normal(size=(4, 3)), rng.normal(size=4)), (rng.normal(size=(1, 4)), rng.normal(size=1))],
+        [
+            (rng.normal(size=(4, 3)), rng.normal(size=4)),
+            (rng.normal(size=(1, 4)), rng.normal(size=1)),
+        ],
         rng.normal(size=3),
     )
 )

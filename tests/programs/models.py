@@ -67,7 +67,9 @@ def layer_norm(x, gain, bias):
     return np.sum(np.sin(y))
 
 
-@program(lambda rng: (rng.normal(size=3), rng.uniform(0.5, 1, 3), rng.normal(size=3), rng.normal(size=6)))
+@program(
+    lambda rng: (rng.normal(size=3), rng.uniform(0.5, 1, 3), rng.normal(size=3), rng.normal(size=6))
+)
 def mixture_of_gaussians(means, widths, logits, data):
     total = 0.0
     for x in data:
