@@ -230,6 +230,7 @@ class Derivative:
     def compile(self, args: tuple, keywords: dict) -> Specialisation:
         """Source to running code, for the signature of these arguments."""
         from adcompiler.backends import python
+        from adcompiler.backends.emit import emit
 
         names = self.parameter_names()
         signature = signature_of(names, args, keywords, frozenset(self._static))
@@ -244,7 +245,7 @@ class Derivative:
         found.guards = lowered.guards
         found.written = pipeline.written_leaves(function, signature)
         found.ir = function
-        found.emitted = emitted = python.emit(pipeline.packed(function))
+        found.emitted = emitted = emit(pipeline.packed(function))
         found.text = emitted.text
         found.run = python.compile(emitted)
         found.form = lowered.form

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +32,7 @@ from adcompiler.ir.nodes import (
 )
 from adcompiler.ir.resolve import Guard, resolve
 from adcompiler.passes.builder import ONE
+from adcompiler.passes.calls import called
 from adcompiler.passes.differentiate import reverse
 from adcompiler.passes.memory import object_classes, to_memory
 from adcompiler.passes.optimise import optimise
@@ -52,18 +54,26 @@ class Primal:
     guards: list[Guard]
 
 
-def check(function: Function) -> None:
+WATCHING: ContextVar[Callable[[str, Function], None] | None] = ContextVar("WATCHING", default=None)
+"""Called with a program at the stages "ir", "adjoint" and "optimised": who shows them sets it."""
+
+
+def check(function: Function, stage: str = "") -> None:
     for verifier in CHECKS:
         verifier(function)
+    watcher = WATCHING.get()
+    if stage and watcher is not None:
+        watcher(stage, function)
 
 
 def resolved(function: Callable, signature: Signature) -> Primal:
     """Source to IR with memory."""
     ir, form, resolver = resolve(function, signature.args, signature.keywords, signature.leaves)
-    dead_code(ir, object_classes)
-    to_memory(ir)
-    dead_code(ir)
-    check(ir)
+    for each in (*called(ir), ir):
+        dead_code(each, object_classes)
+        to_memory(each)
+        dead_code(each)
+    check(ir, "ir")
     return Primal(ir, form, list(ir.body.results), list(resolver.guards.values()))
 
 
@@ -184,9 +194,9 @@ def gradient(primal: Primal, wrt: list[Leaf], index: int, name: str, value: bool
         seeds[index] = ONE
     keep = list(results) if value else []
     made = reverse(ir, [leaf.value for leaf in wrt], seeds, keep, name)
-    check(made)
+    check(made, "adjoint")
     optimise(made)
-    check(made)
+    check(made, "optimised")
     return made
 
 
@@ -199,15 +209,20 @@ def pullback(primal: Primal, wrt: list[Leaf], name: str) -> tuple[Function, list
         kind = type_of(result)
         seed = None
         if T.is_float(kind):
-            seed = Value(f"{result.name or 'result'}_bar", kind)
+            label = result.name if isinstance(result, Value) and result.name else "result"
+            taken = {p.name for p in (*params, *ir.body.params)}
+            name = f"{label}_bar"
+            while name in taken:
+                name += "_"
+            seed = Value(name, kind)
             params.append(seed)
         seeds.append(seed)
     arguments = list(ir.body.params)
     made = reverse(ir, [leaf.value for leaf in wrt], seeds, [], name)
     made.body.params = [*arguments, *params]
-    check(made)
+    check(made, "adjoint")
     optimise(made)
-    check(made)
+    check(made, "optimised")
     return made, params
 
 
@@ -219,9 +234,9 @@ def forward(
     made, dots, params = tangent(primal.function, wrt, results, name)
     made.body.results = [*results, *dots]
     dead_code(made)
-    check(made)
+    check(made, "adjoint")
     optimise(made)
-    check(made)
+    check(made, "optimised")
     count = len(results)
     return made, made.body.results[count:], params
 

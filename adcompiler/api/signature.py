@@ -154,6 +154,8 @@ def flatten(value: Any, out: list) -> None:
 
 def rebuild(value: Any, leaf: Callable[[Any, tuple], Any], path: tuple = ()) -> Any:
     """An argument's structure with each leaf replaced by `leaf(value, path)`."""
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return type(value)(*(rebuild(item, leaf, (*path, k)) for k, item in enumerate(value)))
     if isinstance(value, (tuple, list)):
         return type(value)(rebuild(item, leaf, (*path, k)) for k, item in enumerate(value))
     if isinstance(value, dict):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import copy
 import operator
 from collections.abc import Callable
 from typing import Any
@@ -12,6 +13,8 @@ from adcompiler.analysis.classes import holds_references
 from adcompiler.backends.globalnames import GlobalNames, literal
 from adcompiler.backends.plan import Plan, both_ways
 from adcompiler.ir.nodes import (
+    UNBOUND,
+    Accumulate,
     Constant,
     Function,
     If,
@@ -24,7 +27,9 @@ from adcompiler.ir.nodes import (
     Statement,
     Value,
     View,
+    defined,
     dimension,
+    operands,
 )
 from adcompiler.ir.types import Array, List, Scalar, target
 
@@ -124,7 +129,7 @@ class Expressions:
             if known is not None:
                 return known
         written = literal(value, self.globals)
-        if written is None or isinstance(value, type):
+        if written is None:
             hint = name.rpartition(".")[2] if name is not None else None
             return self.globals.reference(value, hint)
         if name is not None and value is not None and value is not Ellipsis:
@@ -220,14 +225,11 @@ class Expressions:
         return self.copy(node, held, deep)
 
     def copy(self, node: ast.expr, type: Any, deep: bool = False) -> ast.expr:
-        if isinstance(type, Array) or (isinstance(type, Scalar) and type.dtype is not None):
+        if isinstance(type, Array):
             return ast.Call(ast.Attribute(node, "copy"), [], [])
         if isinstance(type, List) and not deep:
             return ast.Call(self.globals.builtin("list"), [node], [])
-        import copy
-
-        maker = self.globals.reference(copy.deepcopy if deep else copy.copy)
-        return ast.Call(maker, [node], [])
+        return ast.Call(self.globals.reference(_copier(deep)), [node], [])
 
     def conditional(self, statement: If) -> ast.expr:
         test = self.operand(statement.test)
@@ -239,7 +241,9 @@ class Expressions:
             return ast.BoolOp(ast.And(), [test, then])
         if kept is statement.then:
             return ast.BoolOp(ast.Or(), [test, orelse])
-        if isinstance(statement.test, Value) and _is_bool(statement.test.type):
+        consumer = self.plan.sites[statement.outs[0]][0][1]
+        tested = isinstance(consumer, If) and consumer.test is statement.outs[0]
+        if tested or (isinstance(statement.test, Value) and _is_bool(statement.test.type)):
             if _is_constant(statement.orelse.results[0], False):
                 return ast.BoolOp(ast.And(), [test, then])
             if _is_constant(statement.then.results[0], True):
@@ -279,7 +283,9 @@ class Expressions:
             return ast.Compare(item, [ast.In()], [container])
         if fn in UNARY:
             inner = self.operand(args[0])
-            return negation(inner) if fn is operator.not_ else ast.UnaryOp(UNARY[fn](), inner)
+            if fn is operator.not_ and isinstance(inner, ast.Compare):
+                return negation(inner)
+            return ast.UnaryOp(UNARY[fn](), inner)
         if fn is operator.abs or fn is operator.truth:
             name = "abs" if fn is operator.abs else "bool"
             return ast.Call(self.globals.builtin(name), [self.operand(args[0])], [])
@@ -295,25 +301,30 @@ class Expressions:
                 return ast.Attribute(self.operand(args[0]), name)
         return None
 
-    def reserve(self, fn: Any, operands: list[Operand]) -> None:
-        """Let the global names be known before variables are named."""
-        if not isinstance(fn, Function) and fn is not None:
-            try:
-                known = fn in BINARY or fn in IN_PLACE or fn in COMPARE or fn in UNARY
-            except TypeError:
-                known = False
-            if fn is operator.abs or fn is operator.truth:
-                self.globals.builtin("abs" if fn is operator.abs else "bool")
-            elif not known and fn not in (operator.getitem, operator.contains, dimension):
-                if type(fn).__name__ != "method_descriptor":
-                    self.globals.reference(fn)
-        for operand in operands:
+    def reserve(self, statement: Statement) -> None:
+        """Let the global names that the statement needs be known before variables are named."""
+        for operand in operands(statement):
             self.reserve_constants(operand)
+        match statement:
+            case Op(fn=fn) | View(fn=fn) if not isinstance(fn, Function):
+                if fn is operator.abs or fn is operator.truth:
+                    self.globals.builtin("abs" if fn is operator.abs else "bool")
+                elif not _is_written(fn) and type(fn).__name__ != "method_descriptor":
+                    self.globals.reference(fn)
+            case Accumulate():
+                self.globals.module("numpy")  # `np.add.at`, perhaps
+        for out in defined(statement):
+            copied = out in self.plan.storage.copied or isinstance(statement, New)
+            held = target(out.type)
+            if copied and (holds_references(held) or not isinstance(held, Array | List)):
+                for deep in (False, True):
+                    self.globals.reference(_copier(deep))
 
     def reserve_constants(self, operand: Operand) -> None:
         match operand:
             case Constant():
-                self.constant(operand)
+                if operand is not UNBOUND:
+                    self.constant(operand)
             case tuple() | list():
                 for item in operand:
                     self.reserve_constants(item)
@@ -323,13 +334,27 @@ class Expressions:
 
 
 def negation(node: ast.expr) -> ast.expr:
-    """`not node`, written as a person would."""
+    """A test that is true where `node` is false, written as a person would."""
     match node:
-        case ast.UnaryOp(op=ast.Not(), operand=ast.Compare() as inner):
+        case ast.UnaryOp(op=ast.Not(), operand=inner):
             return inner
         case ast.Compare(ops=[op]) if type(op) in _OPPOSITE:
             return ast.Compare(node.left, [_OPPOSITE[type(op)]()], node.comparators)
     return ast.UnaryOp(ast.Not(), node)
+
+
+def _is_written(fn: Any) -> bool:
+    """Whether the function prints as an operator, an index or an attribute."""
+    try:
+        if fn in BINARY or fn in IN_PLACE or fn in COMPARE or fn in UNARY:
+            return True
+    except TypeError:  # a callable object that cannot be hashed
+        return False
+    return fn in (operator.getitem, operator.contains, dimension)
+
+
+def _copier(deep: bool) -> Any:
+    return copy.deepcopy if deep else copy.copy
 
 
 def _is_deep(statement: Statement) -> bool:

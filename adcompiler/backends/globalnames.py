@@ -110,7 +110,7 @@ class GlobalNames:
                 for part in rest:
                     found = getattr(found, part, None)
                 if found is thing or (type(found) is type(thing) and found == thing):
-                    return dotted((*self._module(module), *rest))
+                    return dotted((*self.module(module), *rest))
         return None
 
     def constant(self, name: str, value: Any, written: ast.expr) -> ast.expr:
@@ -122,28 +122,31 @@ class GlobalNames:
             self.constants[chosen] = written
         return ast.Name(self._constants[key])
 
+    def attribute(self, module: str, name: str) -> ast.expr:
+        return dotted((*self.module(module), name))
+
     def builtin(self, name: str) -> ast.expr:
         """A builtin, also where a parameter has its name."""
         if name not in self.forbidden:
             self.reserved.add(name)
             return ast.Name(name)
-        return dotted((*self._module("builtins"), name))
+        return dotted((*self.module("builtins"), name))
 
     # Search.
 
     def _find(self, thing: Any, hint: str | None) -> tuple[str, ...]:
         if isinstance(thing, ModuleType) and sys.modules.get(thing.__name__) is thing:
-            return self._module(thing.__name__)
+            return self.module(thing.__name__)
         name = getattr(thing, "__name__", None)
         if isinstance(name, str):
             if getattr(builtins, name, None) is thing:
                 if name not in self.forbidden:
                     self.reserved.add(name)
                     return (name,)
-                return (*self._module("builtins"), name)
+                return (*self.module("builtins"), name)
             for module in SEARCHED:
                 if getattr(sys.modules.get(module), name, None) is thing:
-                    return (*self._module(module), name)
+                    return (*self.module(module), name)
             if getattr(runtime, name, None) is thing:
                 return (self._import(runtime.__name__, name, thing),)
             owner = getattr(thing, "__self__", None)
@@ -183,7 +186,7 @@ class GlobalNames:
         self.imported[chosen] = (module, name)
         return chosen
 
-    def _module(self, module: str) -> tuple[str, ...]:
+    def module(self, module: str) -> tuple[str, ...]:
         """How a module is written; `numpy.linalg` is an attribute of `np`."""
         top, *rest = module.split(".")
         if top == "numpy":
@@ -235,7 +238,7 @@ def literal(value: Any, names: GlobalNames) -> ast.expr | None:
         case float() if type(value) is float:
             if math.isnan(value) or math.isinf(value):
                 word = "nan" if math.isnan(value) else "inf"
-                number = dotted((*names._module("numpy"), word))
+                number = names.attribute("numpy", word)
                 return _signed(number, value < 0)
             return _signed(ast.Constant(abs(value)), math.copysign(1.0, value) < 0)
         case complex() if type(value) is complex:

@@ -694,7 +694,8 @@ class _Planner:
         if statement is not None:
             room -= sum(len(out.name or "four") + 3 for out in defined(statement))
         while True:
-            taken = [leaf for leaf in leaves(reads) if leaf in pending]
+            # An If that prints as `a and b` has `a` twice among its operands.
+            taken = list(dict.fromkeys(leaf for leaf in leaves(reads) if leaf in pending))
             size = self.line_size(statement, pending) if statement else self.size(reads, pending)
             if size <= room or not taken:
                 break
@@ -717,6 +718,9 @@ class _Planner:
         self.gather(info, reads, pending)
         for leaf in taken:
             del pending[leaf]
+        if root and statement is not None and _mirrors(statement):
+            # The forward sweep is written down before the backward sweep begins.
+            self.flush(context, [v for v in pending if not _mirrors(self.definitions[v])])
         if root:
             self.flush_readers(context, writes, names)
         return info
@@ -901,6 +905,10 @@ def _raises(block: Block) -> bool:
 
 def _raises_anywhere(statement: If) -> bool:
     return _raises(statement.then) and _raises(statement.orelse)
+
+
+def _mirrors(statement: Statement) -> bool:
+    return statement.origin is not None and statement.origin.mirror
 
 
 def _same_line(a: Statement, b: Statement) -> bool:

@@ -247,6 +247,8 @@ def positive_part(dim: Dim) -> Dim:
 
 def slice_length(length: Dim, start: Dim | None, stop: Dim | None, step: Dim | None) -> Dim:
     """The length of `a[start:stop:step]` along an axis of `length`."""
+    if start in (None, as_dim(0)) and stop is None and step in (None, as_dim(1)):
+        return length
     stride = 1 if step is None else step.constant
     constants = [d is None or d.constant is not None for d in (start, stop)]
     if stride is not None and stride != 0 and length.constant is not None and all(constants):
@@ -485,7 +487,7 @@ class _Sampler:
             dim = dim_of(operand)
             if dim is not None and operand.type.dtype is None:
                 return self.number(dim)
-            return self.of_type(operand.type)
+            return self.of_type(T.target(operand.type))
         if isinstance(operand, tuple):
             return tuple(self.sample(item) for item in operand)
         if isinstance(operand, list):

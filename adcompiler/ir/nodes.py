@@ -263,6 +263,10 @@ class Function:
     name: str
     body: Block
     doc: str | None = None
+    written: list[int] = field(default_factory=list)
+    """Parameters whose new contents are the last results (recursive functions)."""
+    shares: bool = False
+    """Whether a result may share storage with an argument."""
 
     @property
     def params(self) -> list[Value]:

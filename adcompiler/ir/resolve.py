@@ -25,7 +25,7 @@ import gast
 import numpy as np
 
 from adcompiler import errors
-from adcompiler.ir import abstract, operations
+from adcompiler.ir import abstract, operations, recursion
 from adcompiler.ir import types as T
 from adcompiler.ir.abstract import Closure, Items, Leaf, Mismatch, Static
 from adcompiler.ir.infer import dim_of, join, type_of
@@ -100,6 +100,8 @@ class Frame:
     parent: Frame | None = None
     """The frame of the function around it, for nested functions."""
     nonlocals: set[str] = field(default_factory=set)
+    arguments: dict[str, Any] = field(default_factory=dict)
+    """What the parameters were bound to."""
 
 
 @dataclass(slots=True)
@@ -137,6 +139,8 @@ class Resolver:
         self.unrolled: set = set()
         self.dead = False
         """After a `raise`: the rest of the block is not reached."""
+        self.recursive: dict[Any, recursion.Recursive] = {}
+        self.building: list[recursion.Recursive] = []
         self.parameter_of: dict[int, Any] = {}
         """Which argument a value is, for those whose value may be asked for."""
 
@@ -196,8 +200,14 @@ class Resolver:
                 "use a loop instead of deep recursion",
             )
         env = self.bind(tree, args, keywords, defaults, keyword_defaults)
+        if recursion.is_recursive(self, tree, env):
+            return recursion.call(self, tree, env, parent)
+        return self.interpret(tree, env, parent)
+
+    def interpret(self, tree: Tree, env: dict[str, Any], parent: Frame | None) -> Any:
+        """Interpret a function's body with its parameters bound."""
         saved = self.frame, self.node, self.origin
-        self.frame = Frame(tree, env, parent)
+        self.frame = Frame(tree, env, parent, arguments=dict(env))
         self.frames.append(self.frame)
         try:
             return self.run(tree.node.body)
@@ -529,18 +539,26 @@ class Resolver:
             return then() if test.value else orelse()
         before = [dict(frame.env) for frame in self.frames_in_scope()]
         outcomes = []
+        bottoms: list[bool] = []
         node, origin = self.node, self.origin
         for run in (then, orelse):
             block = Block()
             with self.writing(block):
-                result = run()
-                dead = self.dead
+                bottom = False
+                try:
+                    result = run()
+                    dead = self.dead
+                except recursion.Bottom:
+                    result, dead, bottom = None, True, True
+                bottoms.append(bottom)
             envs = [frame.env for frame in self.frames_in_scope()]
             self.restore(before)
             self.node, self.origin = node, origin
             outcomes.append((block, result, dead, envs))
         (then_block, a, then_dead, then_envs), (else_block, b, else_dead, else_envs) = outcomes
         statement = If(test, then_block, else_block, [])
+        if then_dead and else_dead and any(bottoms):
+            raise recursion.Bottom
         if then_dead and else_dead:
             self.add(statement)
             self.dead = True
@@ -725,10 +743,13 @@ class Resolver:
                 if value is not UNBOUND:
                     self.frames[depth].env[name] = value
             with self.writing(block):
-                if index is not None:
-                    head(index)
-                self.execute_all(body)
-                dead = self.dead
+                try:
+                    if index is not None:
+                        head(index)
+                    self.execute_all(body)
+                    dead = self.dead
+                except recursion.Bottom:  # at least it may run no trip
+                    dead = True
             results = {
                 (depth, name): self.frames[depth].env.get(name, UNBOUND)
                 for depth, name in forms

@@ -25,6 +25,18 @@ ARITHMETIC = {
 }  # fmt: skip
 
 
+POLES = {runtime.pole_product, runtime.pole_quotient, runtime.quotient, runtime.raised}
+FINITE = {
+    operator.add, operator.sub, operator.mul, operator.neg, np.sin, np.cos, np.tanh, np.exp,
+    np.arctan, operator.lt, operator.le, operator.gt, operator.ge, np.sign,
+}  # fmt: skip
+
+
+def is_python_number(operand: Any) -> bool:
+    kind = type_of(operand)
+    return not (isinstance(kind, T.Array) or (isinstance(kind, T.Scalar) and kind.dtype))
+
+
 def number(operand: Any) -> float | None:
     """The plain number that an operand is."""
     if isinstance(operand, Constant) and type(operand.value) in (int, float):
@@ -37,6 +49,8 @@ class Builder(Resolver):
 
     def __init__(self) -> None:
         super().__init__()
+        self.nonzero_divisors = False
+        """Whether what is divided by here was divided by in the primal, which would have raised."""
         self.definition: dict[Value, Op] = {}
         """The operation that made a value written here."""
 
@@ -56,11 +70,46 @@ class Builder(Resolver):
         if keywords:
             return None
         fn = ARITHMETIC.get(fn, fn)
+        if fn in POLES:
+            return self.simpler_pole(fn, *args)
         if len(args) == 2:
             return self.simpler_binary(fn, *args)
         if fn is operator.neg and len(args) == 1:
             return self.negated(args[0])
         return None
+
+    def simpler_pole(self, fn: Callable, x: Any, y: Any) -> Any:
+        """Products and quotients that need not look for poles."""
+        if fn is runtime.raised:
+            power = number(y)
+            if isinstance(power, int) and power >= 0:
+                return self.op(operator.pow, x, y)
+            return None
+        if fn is runtime.pole_product:
+            if number(x) not in (None, 0) or self.is_finite(y):
+                return self.op(operator.mul, x, y)
+            quotient = self.made_by(y, runtime.quotient)
+            if quotient is not None and number(quotient[0]) == 1:
+                return self.op(runtime.pole_quotient, x, quotient[1])
+            return None
+        if self.nonzero_divisors or number(y) not in (None, 0):
+            return self.op(operator.truediv, x, y)
+        if fn is runtime.quotient and not is_python_number(y):
+            return self.op(operator.truediv, x, y)
+        return None
+
+    def is_finite(self, partial: Any) -> bool:
+        """Whether a partial derivative is finite wherever the function's arguments are."""
+        made = self.definition.get(partial) if isinstance(partial, Value) else None
+        if made is None:
+            return True
+        fn = ARITHMETIC.get(made.fn, made.fn)
+        if fn is operator.pow:
+            power = number(made.args[1])
+            return power is not None and power >= 0 and self.is_finite(made.args[0])
+        if fn is operator.truediv and self.nonzero_divisors:
+            return all(map(self.is_finite, made.args))
+        return fn in FINITE and all(map(self.is_finite, made.args))
 
     def negated(self, x: Any) -> Any:
         inner = self.made_by(x, operator.neg)

@@ -62,7 +62,8 @@ from adcompiler.ir.nodes import (
     walk,
 )
 from adcompiler.passes import saving
-from adcompiler.passes.builder import ONE, ZERO, Builder, bind_rule
+from adcompiler.passes.calls import Pairs, refuse_again
+from adcompiler.passes.builder import ONE, ZERO, Builder, bind_rule, is_python_number
 from adcompiler.passes.saving import Site
 from adcompiler.passes.simplify import dead_code
 from adcompiler.rules import book
@@ -110,7 +111,11 @@ class _Writer(Builder):
 
 
 class _Reverse:
-    def __init__(self, function: Function, wrt: list[Value], seeds: list[Operand | None]) -> None:
+    def __init__(
+        self, function: Function, wrt: list[Value], seeds: list[Operand | None],
+        pairs: Pairs | None = None,
+    ) -> None:
+        self.pairs = pairs or Pairs()
         self.function = function
         self.wrt = wrt
         self.seeds = seeds
@@ -347,8 +352,7 @@ class _Reverse:
                 writer.site = Site(None, "start")
                 g = self.take(value)
                 bars.append(writer.zeros(value) if g is None else g)
-                if isinstance(bars[-1], Value) and bars[-1].name is None:
-                    bars[-1].name = bar(value.name)
+                self.name_adjoint(bars[-1], value)
         backward = [*mirror.head.statements, *mirror.block.statements]
         self.record.backward = set(backward)
         body.params = body.params + self.seed_params()
@@ -403,7 +407,7 @@ class _Reverse:
         visit(self.function.body)
 
     def block(self, block: Block) -> None:
-        for statement in reversed(block.statements):
+        for statement in reversed(list(block.statements)):  # lengths may be inserted meanwhile
             if statement not in self.own:
                 self.writer.at(statement.origin, mirror=True)
                 self.writer.site = Site(statement, "before")
@@ -415,8 +419,7 @@ class _Reverse:
         """Add `g` to the adjoint of an operand."""
         if not isinstance(operand, Value) or not self.is_active(operand):
             return
-        if isinstance(g, Value) and g.name is None and operand.name is not None:
-            g.name = bar(operand.name)
+        self.name_adjoint(g, operand)
         if operand in self.buffered:
             self.writer.add(Accumulate(self.buffer(operand), (), g))
             return
@@ -425,9 +428,13 @@ class _Reverse:
             self.adjoint[operand] = g
             return
         total = self.writer.op(operator.add, old, g)
-        if isinstance(total, Value) and total.name is None and operand.name is not None:
-            total.name = bar(operand.name)
+        self.name_adjoint(total, operand)
         self.adjoint[operand] = total
+
+    def name_adjoint(self, g: Operand, operand: Value) -> None:
+        """Call a nameless adjoint after what it is the adjoint of."""
+        if isinstance(g, Value) and g.name is None and g not in self.record.home:
+            g.name = bar(operand.name)
 
     def take(self, value: Value) -> Operand | None:
         """The adjoint of a value, complete now; None where it is zero."""
@@ -622,6 +629,9 @@ class _Reverse:
         g: Any = [self.take(out) if self.is_active(out) else None for out in op.outs]
         if all(item is None for item in g):
             return
+        if isinstance(op.fn, Function):
+            self.call(op, g)
+            return
         if op.fn is operator.getitem:
             (bar_out,) = g
             base, path = op.args
@@ -644,7 +654,21 @@ class _Reverse:
                 self.writer.zeros(o) if item is None else item for item, o in zip(g, op.outs)
             )
             out = tuple(op.outs)
+        self.refuse_ignored(op, rule, bound)
+        divides = op.fn in (operator.truediv, operator.itruediv)
+        self.writer.nonzero_divisors = divides and is_python_number(op.args[1])
         self.pull_back(rule, bound, g, out)
+        self.writer.nonzero_divisors = False
+
+    def refuse_ignored(self, op: Op, rule: book.Rule, bound: dict) -> None:
+        """No rule may ignore an argument through which a derivative flows."""
+        for name, operand in bound.items():
+            if name not in rule.inputs and any(map(self.is_active, leaves(operand))):
+                raise self.refusal(
+                    f"`{getattr(op.fn, '__name__', 'call')}` differentiated in `{name}`",
+                    "its rule has no derivative with respect to this argument",
+                    "keep it constant, or write the operation in other terms",
+                )
 
     def pull_back(self, rule: book.Rule, bound: dict, g: Any, out: Any) -> None:
         """Inline a rule and hand its answers to the inputs."""
@@ -682,6 +706,28 @@ class _Reverse:
                     "make an array of the list first: np.array(xs) or np.stack(xs)",
                 )
             self.contribute(target, answer)
+
+    def call(self, op: Op, bars: list) -> None:
+        """A recursive call: its forward half saves, its backward half takes the adjoints."""
+        if op.outs and isinstance(op.outs[-1].type, T.Object) and op.outs[-1].type.cls is tuple:
+            raise refuse_again(self.writer.position())
+        forward, backward = self.pairs.pair(op.fn)
+        kept = list(op.outs)
+        saved = Value("saved", T.Object(tuple))
+        floats = [a for p, a in zip(op.fn.params, op.args) if T.is_float(p.type)]
+        kinds = [p.type for p in op.fn.params if T.is_float(p.type)]
+        op.fn = forward
+        op.outs = [*kept, saved]
+        self.record.home[saved] = self.record.place[op]
+        self.record.definition[saved] = op
+        g = [
+            self.writer.zeros(out) if item is None else item
+            for out, item in zip(kept, bars) if T.is_float(out.type)
+        ]
+        outs = [Value(None, kind) for kind in kinds]
+        self.writer.add(Op(backward, [saved, *g], {}, outs))
+        for operand, answer in zip(floats, outs):
+            self.contribute(operand, answer)
 
     def unstack(self, op: Op, g: Operand) -> None:
         """The adjoint of `np.stack(xs)` of a list: each item takes its row."""

@@ -73,6 +73,8 @@ FRESH_METHODS = {np.ndarray.flatten}
 def view_kind(op: Op) -> str:
     """`"fresh"`, `"view"` or `"maybe"`: does the result share storage with the first argument?"""
     fn, first = op.fn, type_of(op.args[0]) if op.args else None
+    if isinstance(fn, Function):
+        return "fresh"  # `share_in_call` looks at all of its arguments
     if fn is operator.getitem:
         if not isinstance(first, T.Array):
             return "maybe" if isinstance(first, T.Unknown) else "fresh"
@@ -127,6 +129,7 @@ class _ToMemory:
         self.definition: dict[Value, Statement] = {}
         self.maybe: dict[Value, Op] = {}
         self.written: set = set()
+        self.calls: list[tuple[Op, list[Value]]] = []
         self.writes: dict[Any, Statement] = {}
         self.ref: dict[Value, Value] = {}
 
@@ -146,6 +149,7 @@ class _ToMemory:
             if isinstance(statement, New):
                 self.written.add(self.classes.find(statement.out))
         self.refuse_undecided()
+        self.refuse_overlap()
         self.block(self.function.body, top=True)
         return self.function
 
@@ -182,6 +186,9 @@ class _ToMemory:
             case Op():
                 for out in statement.outs:
                     self.definition[out] = statement
+                if isinstance(statement.fn, Function):
+                    self.share_in_call(statement)
+                    return
                 first = statement.args[0] if statement.args else None
                 if isinstance(first, Value) and statement.outs:
                     if isinstance(first.type, T.List) and statement.fn is operator.getitem:
@@ -228,12 +235,37 @@ class _ToMemory:
                     self.join(param, following)
                     self.join(param, out)
 
+    def share_in_call(self, op: Op) -> None:
+        """What a recursive function returns may be one of its arguments."""
+        arrays = [v for v in op.args if isinstance(v, Value) and is_object(v.type)]
+        self.calls.append((op, arrays))
+        if op.fn.shares:
+            for out in op.outs:
+                if is_object(out.type):
+                    for array in arrays:
+                        self.join(array, out)
+                        self.maybe[out] = op
+
     def is_memory(self, value: Operand) -> bool:
         return (
             isinstance(value, Value)
             and is_object(value.type)
             and self.classes.find(value) in self.written
         )
+
+    def refuse_overlap(self) -> None:
+        """A recursive function gets copies of what it writes: no other argument may share it."""
+        for op, arrays in self.calls:
+            written = [op.args[k] for k in op.fn.written]
+            for array in written:
+                shared = [a for a in arrays if self.classes.find(a) is self.classes.find(array)]
+                if len(shared) > 1:
+                    raise errors.ResolveError(
+                        f"arguments of `{op.fn.name}` that may share memory",
+                        reason="the recursive function writes one of them",
+                        remedy="pass a copy of one of them",
+                        position=op.origin.position if op.origin else None,
+                    )
 
     def refuse_undecided(self) -> None:
         for out, op in self.maybe.items():

@@ -42,8 +42,10 @@ from adcompiler.ir.nodes import (
     Store,
     Value,
     View,
+    leaves,
 )
 from adcompiler.passes.builder import ZERO, Builder, bind_rule, is_number_like, split_call
+from adcompiler.passes.calls import Pairs, refuse_again
 from adcompiler.passes.differentiate import no_rule
 from adcompiler.rules import book
 
@@ -66,7 +68,10 @@ def tangent(
 
 
 class _Tangent:
-    def __init__(self, function: Function, wrt: list[Value]) -> None:
+    def __init__(
+        self, function: Function, wrt: list[Value], pairs: Pairs | None = None
+    ) -> None:
+        self.pairs = pairs or Pairs()
         self.function = function
         self.classes = memory_classes(function)
         self.varies = Activity(function, self.classes).varied(wrt)
@@ -134,6 +139,9 @@ class _Tangent:
     def statement(self, statement: Statement) -> None:
         writer = self.writer
         match statement:
+            case Op(fn=Function()) if any(map(self.varies, statement.outs)):
+                self.call(statement)
+                self.emit(statement)
             case Op():
                 self.emit(statement)
                 self.op(statement)
@@ -253,6 +261,23 @@ class _Tangent:
 
     # -- operations ---------------------------------------------------------------------------
 
+    def call(self, op: Op) -> None:
+        """A recursive call, with tangents beside arguments and results."""
+        if any(isinstance(o.type, T.Object) and o.type.cls is tuple for o in op.outs):
+            raise refuse_again(self.writer.position())
+        if any(isinstance(type_of(a), T.Object) and type_of(a).cls is tuple for a in op.args):
+            raise refuse_again(self.writer.position())
+        function = op.fn
+        dots = [
+            self.dot_or_zero(a, p) for p, a in zip(function.params, op.args) if T.is_float(p.type)
+        ]
+        outs = [o for o in op.outs if T.is_float(o.type)]
+        made = [Value(dotted(o.name), o.type) for o in outs]
+        op.fn = self.pairs.tangent(function)
+        op.args = [*op.args, *dots]
+        op.outs = [*op.outs, *made]
+        self.dots.update(zip(outs, made))
+
     def op(self, op: Op) -> None:
         if not any(self.varies(out) for out in op.outs):
             return
@@ -269,6 +294,14 @@ class _Tangent:
         if rule is None:
             raise no_rule(op, writer.position())
         rule, bound = bind_rule(op)
+        for name, operand in bound.items():
+            if name not in rule.inputs and any(map(self.varies, leaves(operand))):
+                raise errors.DifferentiationError(
+                    f"`{getattr(op.fn, '__name__', 'call')}` differentiated in `{name}`",
+                    reason="its rule has no derivative with respect to this argument",
+                    remedy="keep it constant, or write the operation in other terms",
+                    position=writer.position(),
+                )
         if rule.kind == "elementwise":
             self.elementwise(op, rule, bound)
             return

@@ -1,0 +1,236 @@
+"""Derivatives of calls that are not written in place (recursive functions).
+
+In reverse mode a function `f` becomes a pair: `f_forward`, which also returns a tuple of what its
+backward sweep reads, and `f_backward`, which takes that tuple and the adjoints of the results, and
+returns those of the arguments.  In forward mode it becomes `f_jvp`, with tangents beside arguments
+and results.  Inside these functions the recursive calls are calls of the same.
+"""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+from adcompiler import errors
+from adcompiler.ir import types as T
+from adcompiler.ir.infer import type_of
+from adcompiler.ir.nodes import (
+    UNBOUND,
+    Block,
+    Constant,
+    Function,
+    If,
+    Loop,
+    Op,
+    Operand,
+    Origin,
+    Range,
+    Statement,
+    Value,
+    blocks,
+    defined,
+    leaves,
+    operands,
+    rewrite,
+    walk,
+)
+
+
+class Pairs:
+    """The derivatives of the functions that one differentiation calls."""
+
+    def __init__(self) -> None:
+        self.reverse: dict[Function, tuple[Function, Function]] = {}
+        self.forward: dict[Function, Function] = {}
+
+    def pair(self, function: Function) -> tuple[Function, Function]:
+        """`f_forward` and `f_backward` of a function."""
+        if function not in self.reverse:
+            forward = Function(f"{function.name}_forward", Block())
+            backward = Function(f"{function.name}_backward", Block())
+            self.reverse[function] = forward, backward
+            self.fill_pair(function, forward, backward)
+        return self.reverse[function]
+
+    def fill_pair(self, function: Function, forward: Function, backward: Function) -> None:
+        from adcompiler.passes import saving
+        from adcompiler.passes.differentiate import _Reverse, bar
+        from adcompiler.passes.simplify import common_subexpressions, dead_code
+
+        copy = clone(function)
+        seeds: list[Operand | None] = []
+        given: list[Value] = []
+        for result in copy.body.results:
+            kind = type_of(result)
+            name = result.name if isinstance(result, Value) else None
+            seed = Value(bar(name) or "result_bar", kind)
+            if T.is_float(kind):
+                given.append(seed)
+                seeds.append(seed)
+            else:
+                seeds.append(None)
+        params = list(copy.params)
+        wrt = [p for p in params if T.is_float(p.type)]
+        results = list(copy.body.results)
+        sweep = _Reverse(copy, wrt, seeds, self)
+        body = sweep.run(results)
+        whole = Function(forward.name, body)
+        saving.place(whole, sweep.record)
+        dead_code(whole)
+        common_subexpressions(whole)
+        dead_code(whole)
+        count = len(results)
+        self.split(whole, count, params, given, forward, backward)
+
+    def split(self, whole: Function, count: int, params: list[Value], given: list[Value],
+              forward: Function, backward: Function) -> None:
+        """Cut a differentiated function where its backward sweep begins."""
+        body = whole.body
+        at = next(
+            (k for k, s in enumerate(body.statements) if s.origin is not None and s.origin.mirror),
+            len(body.statements),
+        )
+        first, second = body.statements[:at], body.statements[at:]
+        made: dict[Value, None] = dict.fromkeys(params)
+        for statement in first:
+            for value in defined(statement):
+                made[value] = None
+        crossing: dict[Value, None] = {}
+
+        def note(block_statements: list[Statement], results: list[Operand]) -> None:
+            for statement in block_statements:
+                for operand in operands(statement):
+                    for value in leaves(operand):
+                        if value in made:
+                            crossing[value] = None
+                for inner in blocks(statement):
+                    note(inner.statements, inner.results)
+            for result in results:
+                for value in leaves(result):
+                    if value in made:
+                        crossing[value] = None
+
+        bars = body.results[count:]
+        note(second, bars)
+        keep = tuple(crossing)
+        bind_all(first, set(crossing))
+        forward.body = Block(list(params), first, [(*body.results[:count], keep)])
+        saved = Value("saved", T.Object(tuple))
+        origin = second[0].origin if second else Origin(None, "", True)
+        renamed: dict[Value, Value] = {}
+        unpack: list[Statement] = []
+        for position, value in enumerate(keep):
+            fresh = Value(value.name, value.type)
+            renamed[value] = fresh
+            unpack.append(
+                Op(operator.getitem, [saved, (Constant(position),)], {}, [fresh], origin=origin)
+            )
+        results = [tuple(bars)] if len(bars) != 1 else list(bars)
+        block = Block([saved, *given], [*unpack, *second], results)
+        rewrite(block, lambda v: renamed.get(v, v))
+        backward.body = block
+
+    def tangent(self, function: Function) -> Function:
+        """`f_jvp` of a function: all float arguments have tangents, and all float results."""
+        if function not in self.forward:
+            made = Function(f"{function.name}_jvp", Block())
+            self.forward[function] = made
+            from adcompiler.passes.simplify import dead_code
+            from adcompiler.passes.tangent import _Tangent
+
+            copy = clone(function)
+            wrt = [p for p in copy.params if T.is_float(p.type)]
+            sweep = _Tangent(copy, wrt, self)
+            sweep.run()
+            results = list(copy.body.results)
+            dots = []
+            with sweep.writer.writing(sweep.writer.block):
+                dots = [sweep.result_dot(r) for r in results if T.is_float(type_of(r))]
+            made.body = Block(
+                [*copy.params, *sweep.params], sweep.writer.block.statements, [*results, *dots]
+            )
+            dead_code(made)
+            made.body.results = [tuple(made.body.results)]
+        return self.forward[function]
+
+
+def clone(function: Function) -> Function:
+    """A copy that shares no value, block or statement with the function."""
+    fresh: dict[Value, Value] = {}
+
+    def new(value: Value) -> Value:
+        if value not in fresh:
+            fresh[value] = Value(value.name, value.type)
+        return fresh[value]
+
+    def copy_block(block: Block) -> Block:
+        return Block(
+            [new(p) for p in block.params],
+            [copy_statement(s) for s in block.statements],
+            list(block.results),
+        )
+
+    def copy_statement(statement: Statement) -> Statement:
+        fields: dict[str, Any] = {
+            name: getattr(statement, name) for name in statement.__dataclass_fields__
+        }
+        match statement:
+            case If():
+                fields["then"] = copy_block(statement.then)
+                fields["orelse"] = copy_block(statement.orelse)
+            case Loop():
+                fields["body"] = copy_block(statement.body)
+                if statement.domain is not None:
+                    d = statement.domain
+                    fields["domain"] = Range(d.start, d.stop, d.step, d.reverse)
+        if "outs" in fields:
+            fields["outs"] = [new(v) for v in fields["outs"]]
+        if "out" in fields:
+            fields["out"] = new(fields["out"])
+        origin = fields.pop("origin")
+        return type(statement)(**fields, origin=origin)
+
+    body = copy_block(function.body)
+    rewrite(body, lambda v: fresh.get(v, v))
+    return Function(function.name, body, function.doc, list(function.written), function.shares)
+
+
+def bind_all(statements: list[Statement], wanted: set[Value]) -> None:
+    """Give what crosses to the backward half a value on every path: None where it is not read."""
+    for statement in statements:
+        if isinstance(statement, If):
+            for k, out in enumerate(statement.outs):
+                if out not in wanted:
+                    continue
+                for block in (statement.then, statement.orelse):
+                    if block.results[k] is UNBOUND:
+                        block.results[k] = Constant(None)
+                    wanted.update(leaves(block.results[k]))
+        for block in blocks(statement):
+            bind_all(block.statements, wanted)
+
+
+def called(function: Function) -> list[Function]:
+    """All functions that a function calls, directly or not."""
+    found: dict[Function, None] = {}
+
+    def visit(f: Function) -> None:
+        for statement in walk(f.body):
+            if isinstance(statement, Op) and isinstance(statement.fn, Function):
+                if statement.fn not in found:
+                    found[statement.fn] = None
+                    visit(statement.fn)
+
+    visit(function)
+    return list(found)
+
+
+
+
+def refuse_again(position: errors.Position | None) -> errors.DifferentiationError:
+    return errors.DifferentiationError(
+        "second derivative through a recursive function",
+        reason="what its forward sweep saves for the backward sweep is not taken apart",
+        remedy="write the recursion as a loop, or use forward mode twice",
+        position=position,
+    )
