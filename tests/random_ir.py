@@ -185,7 +185,9 @@ class Generator:
 
     def index(self) -> Operand:
         known = self.scope.values.get("int", [])
-        return known[-1] if known and self.chance(0.6) else Constant(self.random.randrange(4))
+        if known and self.chance(0.5):
+            return known[-1]
+        return Constant(self.random.choice([0, 1, 1, 2, 3, 3]))
 
     def slice(self, start, stop, step=None) -> Slice:
         return Slice(Constant(start), Constant(stop), Constant(step))
@@ -200,8 +202,8 @@ class Generator:
             self.random.choices(
                 [self.compute, self.view_value, self.effect, self.make, self.load, self.store,
                  self.update, self.accumulate, self.lists, self.branch, self.loop, self.endless,
-                 self.multiple, self.choice],
-                [10, 4, 2, 3, 8, 8, 3, 4, 6, 4, 4, 2, 1, 2],
+                 self.multiple, self.choice, self.hoisted],
+                [10, 4, 2, 3, 8, 8, 4, 4, 6, 4, 4, 2, 1, 2, 2],
             )[0]()  # fmt: skip
 
     def compute(self) -> None:
@@ -340,6 +342,15 @@ class Generator:
         self.load_from(ref, path, kind, ref.name if self.chance(0.2) else self.name())
 
     def store(self) -> None:
+        if self.chance(0.1):
+            # A row onto the column that crosses it: NumPy gets it wrong without a copy.
+            ref = self.pick("&matrix")
+            row = (Constant(self.random.randrange(4)),)
+            column = (self.slice(None, None), Constant(self.random.randrange(4)))
+            source, place = self.random.sample([row, column], 2)
+            value = self.load_from(ref, source, "vector", self.name())
+            self.put(Store(ref, place, value))
+            return
         ref, path, kind = self.place()
         if self.chance(0.2) and kind == "vector":
             whole = isinstance(ref.type.target.shape, tuple) and len(ref.type.target.shape) == 2
@@ -360,11 +371,36 @@ class Generator:
         if self.chance(0.15):
             self.store()
         value = self.pick(self.random.choice([kind, "float"]))
+        elsewhere, other, what = self.place()
+        if what == kind and self.chance(0.5):
+            ref, path = elsewhere, other
         fn = self.random.choice([operator.imul, operator.iadd, operator.isub, operator.add])
         new = self.op(kind, fn, old, value, name=self.random.choice([None, None, ref.name]))
         if self.chance(0.1):
             self.store()
         self.put(Store(ref, path, new))
+
+    def hoisted(self) -> None:
+        """A load before a loop which reads it and then writes what was loaded."""
+        ref, path, kind = self.place()
+        row = self.load_from(ref, path, kind, self.name(0.8))
+        if kind != "float" and self.chance(0.3):
+            row = self.op(kind, same, row)
+        index = Value("i", INT)
+
+        def close():
+            self.op("float", np.sum, row)
+            self.store_at(ref)
+            return []
+
+        body = self.fill([("int", index)], self.random.randrange(2), close)
+        bounds = [Constant(0), Constant(self.random.randrange(4)), Constant(1)]
+        self.put(Loop(Range(*bounds), [], body, []))
+
+    def store_at(self, ref: Value) -> None:
+        value = self.pick("float")
+        whole = len(ref.type.target.shape) == 1
+        self.put(Store(ref, (self.index(),) if whole else (self.index(), self.index()), value))
 
     def accumulate(self) -> None:
         if self.chance(0.2):

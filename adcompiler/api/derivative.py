@@ -398,12 +398,14 @@ class Derivative:
         the parameters' annotations and defaults.  `stage` is one of "ast", "tree", "ir", "types",
         "adjoint", "optimised" and "source".
         """
-        found, assumed = self._chosen(args, keywords)
-        if stage == "source":
-            return assumed + found.text
-        from adcompiler.api.stages import show_stage
+        if stage != "source":
+            from adcompiler.api.stages import show_function, show_stage
 
-        return show_stage(self, found, stage)
+            if stage in ("ast", "tree"):
+                return show_function(self.base, stage)
+            return show_stage(self, self._chosen(args, keywords)[0], stage)
+        found, assumed = self._chosen(args, keywords)
+        return assumed + found.text
 
     def _chosen(self, args: tuple, keywords: dict) -> tuple[Specialisation, str]:
         if args or keywords:
@@ -417,7 +419,10 @@ class Derivative:
         """Example arguments from annotations and defaults, else float64 vectors."""
         from adcompiler.api.examples import example_arguments
 
-        return example_arguments(self.primal, len(self._bound))
+        def attempt(args: tuple) -> None:
+            self.specialise((*self._bound, *args), {})
+
+        return example_arguments(self.primal, len(self._bound), attempt)
 
     def compiled(self, *args: Any, **keywords: Any) -> Callable:
         """The emitted function itself, for these arguments' signature.
@@ -473,9 +478,33 @@ class BoundDerivative:
     def __call__(self, *args: Any, **keywords: Any) -> Any:
         return self._shifted()(self.instance, *args, **keywords)
 
+    @property
+    def primal(self) -> Callable:
+        return self.derivative.primal.__get__(self.instance)
+
     def source(self, *args: Any, stage: str = "source", **keywords: Any) -> str:
-        given = (self.instance, *args) if args or keywords else ()
-        return self._shifted().source(*given, stage=stage, **keywords)
+        given, note = self._given(args, keywords)
+        text = self._shifted().source(*given, stage=stage, **keywords)
+        return note + text if stage == "source" else text
+
+    def explain(self, *args: Any, **keywords: Any) -> str:
+        given, note = self._given(args, keywords)
+        return note + self._shifted().explain(*given, **keywords)
+
+    def _given(self, args: tuple, keywords: dict) -> tuple[tuple, str]:
+        """The arguments behind the instance: those given, none for the last call, or examples."""
+        shifted = self._shifted()
+        if args or keywords:
+            return (self.instance, *args), ""
+        if shifted._last is not None:
+            return (), ""
+        from adcompiler.api.examples import example_arguments
+
+        def attempt(guess: tuple) -> None:
+            shifted.specialise((self.instance, *guess), {})
+
+        guessed, note = example_arguments(shifted.primal, 1, attempt)
+        return (self.instance, *guessed), note
 
 
 def shift(argnums: Any, argnames: Any) -> Any:

@@ -160,8 +160,10 @@ def guesses_for(parameter: inspect.Parameter, hint: Any, function: Callable) -> 
 def unknown(parameter: inspect.Parameter, function: Callable, why: str) -> errors.ResolveError:
     tree = parse(function)
     return errors.ResolveError(
-        f"no example for parameter `{parameter.name}` of `{tree.name}`", reason=why,
-        remedy="pass arguments, as in a call", position=tree.position(tree.node),
+        f"no example for parameter `{parameter.name}` of `{tree.name}`",
+        reason=why,
+        remedy="pass arguments, as in a call",
+        position=tree.position(tree.node),
     )
 
 
@@ -229,8 +231,14 @@ def values_of_class(cls: type) -> Iterable[Any]:
     if cls is complex:
         return [0.75 + 0.5j]
     if issubclass(cls, np.generic):
-        scalars = {np.generic: np.float64, np.number: np.float64, np.floating: np.float64,
-                   np.inexact: np.float64, np.integer: np.int64, np.signedinteger: np.int64}
+        scalars = {
+            np.generic: np.float64,
+            np.number: np.float64,
+            np.floating: np.float64,
+            np.inexact: np.float64,
+            np.integer: np.int64,
+            np.signedinteger: np.int64,
+        }
         concrete = scalars.get(cls, cls)
         try:
             return [array(0, concrete)[()]]

@@ -54,6 +54,15 @@ class Method:
     name: str
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Partial:
+    """`functools.partial(function, *args, **keywords)`."""
+
+    function: Any
+    args: tuple
+    keywords: dict
+
+
 class Structure:
     """How an abstract value is made of operands: what joins and loops need to carry it."""
 

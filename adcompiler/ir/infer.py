@@ -393,12 +393,6 @@ def _where_type(args: list, keywords: dict, fresh: Callable[[], Any]) -> Any:
     return Array(np.where(*samples).dtype.name, broadcast(shapes), True)
 
 
-SPECIAL_TYPES: dict[Any, Callable] = {
-    np.reshape: _reshape_type,
-    np.broadcast_to: _broadcast_to_type,
-    np.arange: _arange_type,
-    np.where: _where_type,
-}
 
 
 def _scalar_sample(kind: str, dtype: str | None, value: float = 1) -> Any:
@@ -534,10 +528,50 @@ def _probe(fn: Callable, args: list, keywords: dict, fresh: Callable[[], Any]) -
             with warnings.catch_warnings(), np.errstate(all="ignore"):
                 warnings.simplefilter("ignore")
                 answers.append((_run(fn, arguments, named), sampler))
-        except Exception:  # whatever the sample broke: nothing is known
-            raise Undecided from None
+        except Exception:  # the lengths do not fit together, as far as is known
+            return _probe_rank(fn, args, keywords, fresh)
     (one, first), (two, second) = answers
     return _read_back(one, two, first, second, fresh, opaque_lists)
+
+
+class _Uniform(_Sampler):
+    """Samples in which every axis has the same length."""
+
+    def length(self, dim: Dim) -> int:
+        return 3
+
+
+def _probe_rank(fn: Callable, args: list, keywords: dict, fresh: Callable[[], Any]) -> Any:
+    """Rank and dtype alone, from arrays all of whose axes have one length."""
+    sampler = _Uniform(_PRIMES[0])
+    try:
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            answer = _run(
+                fn, [sampler.sample(arg) for arg in args],
+                {name: sampler.sample(arg) for name, arg in keywords.items()},
+            )
+    except Exception:  # whatever the sample broke: nothing is known
+        raise Undecided from None
+    return _forget_lengths(_read_back(answer, answer, sampler, sampler, fresh, False), fresh)
+
+
+def _matmul_type(args: list, keywords: dict, fresh: Callable[[], Any]) -> Any:
+    a, b = type_of(args[0]), type_of(args[1])
+    if keywords or not (isinstance(a, Array) and isinstance(b, Array) and a.shape and b.shape):
+        raise Undecided
+    dtype = np.result_type(a.dtype, b.dtype).name
+    batch = broadcast([a.shape[:-2], b.shape[:-2]])
+    assert batch is not None
+    shape = (*batch, *a.shape[-2:-1], *(b.shape[-1:] if len(b.shape) > 1 else ()))
+    return Array(dtype, shape, True) if shape else Scalar(T.kind_of(dtype), dtype)
+
+
+def _dot_type(args: list, keywords: dict, fresh: Callable[[], Any]) -> Any:
+    ranks = [len(t.shape) if isinstance(t, Array) and t.shape else 0 for t in map(type_of, args)]
+    if len(ranks) == 2 and all(1 <= rank <= 2 for rank in ranks):
+        return _matmul_type(args, keywords, fresh)
+    return _probe(np.dot, args, keywords, fresh)
 
 
 def _run(fn: Callable, args: list, keywords: dict) -> Any:
@@ -705,3 +739,12 @@ def _axes_consumed(item: Any) -> int:
     return 1
 
 
+SPECIAL_TYPES: dict[Any, Callable] = {
+    np.reshape: _reshape_type,
+    np.broadcast_to: _broadcast_to_type,
+    np.arange: _arange_type,
+    np.where: _where_type,
+    np.matmul: _matmul_type,
+    operator.matmul: _matmul_type,
+    np.dot: _dot_type,
+}

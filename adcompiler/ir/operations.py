@@ -19,7 +19,7 @@ import numpy as np
 
 from adcompiler import errors
 from adcompiler.ir import types as T
-from adcompiler.ir.abstract import Closure, Method, RangeOf, Sequence, is_operand
+from adcompiler.ir.abstract import Closure, Method, Partial, RangeOf, Sequence, is_operand
 from adcompiler.ir.infer import (
     IN_PLACE,
     dim_of,
@@ -86,7 +86,7 @@ def apply(resolver: Resolver, fn: Callable, args: list, keywords: dict, effect=F
         return simpler
     everything = [*args, *keywords.values()]
     if not effect and all(map(_is_foldable, everything)) and is_pure(fn):
-        folded = _fold(fn, args, keywords)
+        folded = _fold(resolver, fn, args, keywords)
         if folded is not None:
             return folded
     args, keywords = _make_static(resolver, fn, args, keywords)
@@ -121,7 +121,7 @@ def python_value(operand: Any) -> Any:
     return type(operand)(python_value(item) for item in operand)
 
 
-def _fold(fn: Callable, args: list, keywords: dict) -> Any:
+def _fold(resolver: Resolver, fn: Callable, args: list, keywords: dict) -> Any:
     try:
         with np.errstate(all="raise"):
             result = fn(
@@ -131,9 +131,16 @@ def _fold(fn: Callable, args: list, keywords: dict) -> Any:
         return None
     if isinstance(result, (bool, int, float, str, complex, type(None), np.generic)):
         return Constant(result)
-    if isinstance(result, tuple) and all(isinstance(r, (int, float, bool)) for r in result):
-        return tuple(map(Constant, result))
+    if _is_plain(result):
+        return resolver.constant(result)
     return None
+
+
+def _is_plain(result: Any) -> bool:
+    """Whether a result is made of numbers and strings alone."""
+    if isinstance(result, (tuple, list)):
+        return all(map(_is_plain, result))
+    return isinstance(result, (bool, int, float, str, type(None)))
 
 
 @functools.lru_cache(maxsize=1024)
@@ -459,11 +466,24 @@ def _list_slice(resolver: Resolver, base: Value, path: tuple) -> Value:
 
 def set_item(resolver: Resolver, base: Any, index: Any, value: Any) -> None:
     """`base[index] = value`."""
-    if isinstance(base, dict) and isinstance(index, Constant):
-        raise resolver.error(
-            "store into a dict", "dicts are taken apart at compile time",
-            "build a new dict, or use separate names",
-        )
+    if isinstance(base, dict):
+        if not isinstance(index, Constant):
+            raise resolver.error(
+                "store into a dict", "the key is not known at compile time",
+                "use an array or a list for what is looked up by computed keys",
+            )
+        resolver.replace(base, {**base, index.value: resolver.settle(value)})
+        return
+    if isinstance(base, list):
+        if not isinstance(index, Constant) or not isinstance(index.value, int):
+            raise resolver.error(
+                "store into a list of things of different kinds",
+                "the index is not known at compile time", "hold arrays of one shape",
+            )
+        changed = list(base)
+        changed[index.value] = resolver.settle(value)
+        resolver.replace(base, changed)
+        return
     if isinstance(base, Constant) and isinstance(base.value, np.ndarray):
         raise _global_write(resolver, base)
     kind = type_of(base)
@@ -747,6 +767,8 @@ def _static_comprehension(resolver: Resolver, generators: list, element: Any) ->
         return [resolver.eval(element)]
     generator, *rest = generators
     iterable = resolver.eval(generator.iter)
+    if resolver.fixed_origin is not None and isinstance(iterable, RangeOf):
+        iterable = constant_range(resolver, iterable)  # in a rule
     if isinstance(iterable, (RangeOf, Value)) or (
         isinstance(iterable, Sequence) and not isinstance(iterable.length, _StaticLength)
     ):
@@ -879,6 +901,8 @@ def call(resolver: Resolver, fn: Any, args: list, keywords: dict) -> Any:
         return resolver.call(
             fn.tree, args, keywords, fn.frame, fn.defaults, fn.keyword_defaults
         )
+    if isinstance(fn, Partial):
+        return call(resolver, fn.function, [*fn.args, *args], {**fn.keywords, **keywords})
     if isinstance(fn, Method):
         return _call_method(resolver, fn, args, keywords)
     if isinstance(fn, Constant):
@@ -1001,11 +1025,7 @@ def _call_method(resolver: Resolver, method: Method, args: list, keywords: dict)
     if isinstance(base, dict):
         return _dict_method(resolver, base, name, args)
     if isinstance(base, list):
-        raise resolver.error(
-            f"`.{name}` of a list of things of different kinds",
-            "such lists are taken apart at compile time and cannot change",
-            "write the list out, or hold arrays of one shape",
-        )
+        return _static_list_method(resolver, base, name, args)
     if isinstance(base, tuple) and name in ("index", "count"):
         raise resolver.error(f"`.{name}` of a tuple")
     if isinstance(base, Constant) and isinstance(base.value, str):
@@ -1060,6 +1080,33 @@ def _array_method(resolver: Resolver, base: Any, name: str, args: list, keywords
     return call_known(resolver, fn, [base, *args], keywords)
 
 
+def _static_list_method(resolver: Resolver, base: list, name: str, args: list) -> Any:
+    """A method of a list of known structure: the list is replaced by a changed one."""
+    changed = list(base)
+    result: Any = Constant(None)
+    position = args[0].value if args and isinstance(args[0], Constant) else None
+    if name == "append":
+        changed.append(resolver.settle(args[0]))
+    elif name == "extend" and static_items(args[0]) is not None:
+        changed += static_items(args[0]) or []
+    elif name == "pop" and (not args or position is not None):
+        result = changed.pop(*([position] if args else []))
+    elif name == "insert" and position is not None:
+        changed.insert(position, resolver.settle(args[1]))
+    elif name == "reverse":
+        changed.reverse()
+    elif name == "copy":
+        return changed
+    else:
+        raise resolver.error(
+            f"`.{name}` of a list of things of different kinds",
+            "such lists are taken apart at compile time",
+            "write the list out, or hold arrays of one shape",
+        )
+    resolver.replace(base, changed)
+    return result
+
+
 def _dict_method(resolver: Resolver, base: dict, name: str, args: list) -> Any:
     if name == "items":
         return [(Constant(k), v) for k, v in base.items()]
@@ -1071,6 +1118,13 @@ def _dict_method(resolver: Resolver, base: dict, name: str, args: list) -> Any:
         return base.get(args[0].value, args[1] if len(args) > 1 else Constant(None))
     if name == "copy":
         return dict(base)
+    if name == "update" and isinstance(args[0], dict):
+        resolver.replace(base, {**base, **args[0]})
+        return Constant(None)
+    if name == "pop" and isinstance(args[0], Constant) and args[0].value in base:
+        rest = {k: v for k, v in base.items() if k != args[0].value}
+        resolver.replace(base, rest)
+        return base[args[0].value]
     raise resolver.error(f"`.{name}` of a dict", "dicts are taken apart at compile time")
 
 
@@ -1163,6 +1217,8 @@ def _call_tuple(resolver: Resolver, args: list, keywords: dict) -> Any:
     if not args:
         return ()
     items = static_items(args[0])
+    if items is None and isinstance(args[0], RangeOf):
+        items = constant_range(resolver, args[0])
     if items is None:
         kind = type_of(args[0])
         if isinstance(kind, T.Array) and kind.shape and kind.shape[0].constant is not None:
@@ -1304,6 +1360,10 @@ def _call_slice(resolver: Resolver, args: list, keywords: dict) -> Any:
     return Slice(parts[0], parts[1], parts[2] if len(parts) > 2 else none)
 
 
+def _call_partial(resolver: Resolver, args: list, keywords: dict) -> Any:
+    return Partial(args[0], tuple(args[1:]), dict(keywords))
+
+
 def _call_dict(resolver: Resolver, args: list, keywords: dict) -> Any:
     base = dict(args[0]) if args and isinstance(args[0], dict) else {}
     if args and not isinstance(args[0], dict):
@@ -1349,6 +1409,7 @@ SPECIAL: dict[Any, Callable] = {
     builtins.print: _call_print,
     builtins.slice: _call_slice,
     builtins.dict: _call_dict,
+    functools.partial: _call_partial,
     builtins.map: _call_map,
     np.shape: _call_shape,
     np.ndim: _call_ndim,

@@ -461,9 +461,31 @@ class Resolver:
             return
         frame.env[name] = value
 
+    def replace(self, old: Any, new: Any) -> None:
+        """What stood for a dict or list of known structure is changed under all its names."""
+
+        def visit(value: Any) -> Any:
+            if value is old:
+                return new
+            if isinstance(value, (tuple, list)):
+                items = [visit(item) for item in value]
+                if all(a is b for a, b in zip(items, value)):
+                    return value
+                return type(value)(items)
+            if isinstance(value, dict):
+                items = {k: visit(v) for k, v in value.items()}
+                return value if all(items[k] is v for k, v in value.items()) else items
+            return value
+
+        for frame in self.frames:
+            for name, value in frame.env.items():
+                changed = visit(value)
+                if changed is not value:
+                    frame.env[name] = changed
+
     def settle(self, value: Any) -> Any:
         """A list that gets a name becomes an object that can be appended to."""
-        if type(value) is list and all(
+        if self.fixed_origin is None and type(value) is list and all(
             isinstance(item, (Value, Constant)) and not operations.is_static_only(item)
             for item in value
         ):
@@ -564,7 +586,15 @@ class Resolver:
             self.dead = True
             return a
 
+        merged: dict[tuple[int, int], Any] = {}
+
         def merge(p: Any, q: Any, name: str | None) -> Any:
+            """One thing for both; two names of one thing stay names of one."""
+            if (id(p), id(q)) not in merged:
+                merged[id(p), id(q)] = merge_new(p, q, name)
+            return merged[id(p), id(q)]
+
+        def merge_new(p: Any, q: Any, name: str | None) -> Any:
             if p is q or abstract.same_static(p, q):
                 return p
             if then_dead:
@@ -812,6 +842,10 @@ class Resolver:
                 continue
             changed[depth, name] = self.frame.env.get(name, UNBOUND)
         for level, frame in enumerate(self.frames):
+            # A dict or list of known structure may change under any of its names.
+            for name, value in frame.env.items():
+                if isinstance(value, (dict, list)) and _may_change_items(node):
+                    changed.setdefault((level, name), value)
             # A nested function that is called in the body may rebind names of frames around it.
             if any(isinstance(v, Closure) for v in frame.env.values()):
                 for value in list(frame.env.values()):
@@ -1104,6 +1138,15 @@ class Resolver:
     def guard(self, holder: Any, name: str, value: Any) -> None:
         if self.fixed_origin is None:
             self.guards[id(holder), name] = Guard(holder, name, value)
+
+
+def _may_change_items(node: Any) -> bool:
+    """Whether a loop's body stores into items or calls anything."""
+    return any(
+        isinstance(n, gast.Call) or (isinstance(n, gast.Subscript) and isinstance(
+            n.ctx, gast.Store))
+        for n in gast.walk(node)
+    )
 
 
 def _nonlocal_names(tree: Tree) -> list[str]:

@@ -63,7 +63,10 @@ class Pairs:
         for result in copy.body.results:
             kind = type_of(result)
             name = result.name if isinstance(result, Value) else None
-            seed = Value(bar(name) or "result_bar", kind)
+            label = bar(name) or "result_bar"
+            while label in {v.name for v in given}:
+                label += "_"
+            seed = Value(label, kind)
             if T.is_float(kind):
                 given.append(seed)
                 seeds.append(seed)

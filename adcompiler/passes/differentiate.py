@@ -663,7 +663,9 @@ class _Reverse:
     def refuse_ignored(self, op: Op, rule: book.Rule, bound: dict) -> None:
         """No rule may ignore an argument through which a derivative flows."""
         for name, operand in bound.items():
-            if name not in rule.inputs and any(map(self.is_active, leaves(operand))):
+            if name in rule.inputs or name in SHAPES:
+                continue
+            if any(map(self.is_active, leaves(operand))):
                 raise self.refusal(
                     f"`{getattr(op.fn, '__name__', 'call')}` differentiated in `{name}`",
                     "its rule has no derivative with respect to this argument",
@@ -686,12 +688,7 @@ class _Reverse:
                 continue
             target = bound[name]
             if isinstance(target, (tuple, list)):
-                if isinstance(answer, Value):
-                    answer = [
-                        operations_get(writer, answer, k) for k in range(len(target))
-                    ]
-                for item, part in zip(target, answer):
-                    self.contribute(item, part)
+                self.contribute_items(target, answer)
                 continue
             if not self.is_active(target) or is_none(answer):
                 continue
@@ -728,6 +725,21 @@ class _Reverse:
         self.writer.add(Op(backward, [saved, *g], {}, outs))
         for operand, answer in zip(floats, outs):
             self.contribute(operand, answer)
+
+    def contribute_items(self, items: Any, answer: Any) -> None:
+        """The adjoint of a list of operands, which may be nested, goes to its items."""
+        if not any(map(self.is_active, leaves(items))) or is_none(answer):
+            return
+        for k, item in enumerate(items):
+            if not any(map(self.is_active, leaves(item))):
+                continue
+            part = answer[k] if isinstance(answer, (tuple, list)) else operations_get(
+                self.writer, answer, k
+            )
+            if isinstance(item, (tuple, list)):
+                self.contribute_items(item, part)
+            else:
+                self.contribute(item, part)
 
     def unstack(self, op: Op, g: Operand) -> None:
         """The adjoint of `np.stack(xs)` of a list: each item takes its row."""
@@ -929,6 +941,10 @@ class _Reverse:
         length = writer.op(operator.mul, trips, domain.step)
         stop = writer.op(operator.add, domain.start, length)
         return Range(domain.start, stop, domain.step, True)
+
+
+SHAPES = {"like", "shape"}
+"""Parameters of runtime functions of which only shape and dtype are read."""
 
 
 def operations_get(writer: Builder, base: Value, position: int) -> Any:

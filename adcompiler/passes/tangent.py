@@ -46,7 +46,7 @@ from adcompiler.ir.nodes import (
 )
 from adcompiler.passes.builder import ZERO, Builder, bind_rule, is_number_like, split_call
 from adcompiler.passes.calls import Pairs, refuse_again
-from adcompiler.passes.differentiate import no_rule
+from adcompiler.passes.differentiate import SHAPES, no_rule
 from adcompiler.rules import book
 
 
@@ -295,7 +295,9 @@ class _Tangent:
             raise no_rule(op, writer.position())
         rule, bound = bind_rule(op)
         for name, operand in bound.items():
-            if name not in rule.inputs and any(map(self.varies, leaves(operand))):
+            if name in rule.inputs or name in SHAPES:
+                continue
+            if any(map(self.varies, leaves(operand))):
                 raise errors.DifferentiationError(
                     f"`{getattr(op.fn, '__name__', 'call')}` differentiated in `{name}`",
                     reason="its rule has no derivative with respect to this argument",
