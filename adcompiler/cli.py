@@ -6,8 +6,8 @@
     adcompiler check package.module:loss --order 2     against differences
     adcompiler emit model.py:loss -o loss_grad.py --standalone
 
-Without `--args`, arguments are made up from annotations and defaults.  The exit status is 0; 1 where
-a function is refused or a derivative is wrong; 2 where the command does not make sense.
+Without `--args`, arguments are made up from annotations and defaults.  The exit status is 0; 1
+where a function is refused or a derivative is wrong; 2 where the command does not make sense.
 """
 
 from __future__ import annotations
@@ -86,7 +86,8 @@ class Version(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> NoReturn:
         from adcompiler import __version__
 
-        parser.exit(message=f"adcompiler {__version__}\n")
+        print(f"adcompiler {__version__}")
+        parser.exit()
 
 
 def command(commands: Any, name: str, run: Callable, summary: str) -> argparse.ArgumentParser:
@@ -154,7 +155,7 @@ def order(text: str) -> int:
 def run_show(options: argparse.Namespace) -> int:
     thing, scope = load(*options.target)
     if options.stage in ("ast", "tree") and not options.explain:
-        # Also for what cannot be compiled any further.
+        # Also of what cannot be compiled any further.
         from adcompiler.api.stages import show_function
 
         say(show_function(function_of(thing), options.stage), sys.stdout)
@@ -218,7 +219,7 @@ def run_emit(options: argparse.Namespace) -> int:
     if options.standalone:
         from adcompiler.api.standalone import standalone
 
-        found = derivative.specialise(args, keywords) if args or keywords else derivative._last
+        found: Any = derivative._chosen(args, keywords)[0]
         text = standalone(text, found.emitted.namespace)
     if options.output is None:
         say(text, sys.stdout)

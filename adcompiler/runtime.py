@@ -534,3 +534,30 @@ def range_length(start, stop, step):
 def owned(x):
     """A copy of an array that may be shared; numbers as they are."""
     return np.array(x) if isinstance(x, np.ndarray) else x
+
+
+def refuse_overlap(place, source):
+    """Raise if `place[...] = source` would read what it has already written.
+
+    NumPy copies a source that overlaps its destination, but not if both have one axis and their
+    strides differ (`M[:, 2] = M[1]`): what is stored then depends on the order of the loop.
+    """
+    if not (isinstance(source, np.ndarray) and isinstance(place, np.ndarray)):
+        return
+    if place.ndim != 1 or source.ndim < 1 or place.strides[0] * source.strides[-1] < 0:
+        return
+    if abs(place.strides[0]) == abs(source.strides[-1]) or not np.may_share_memory(place, source):
+        return
+    if np.shares_memory(place, source):
+        raise _overlap_error()(
+            "a store from a part of the array that it overwrites: "
+            "copy the source first (`a[:, 2] = a[1].copy()`)"
+        )
+
+
+def _overlap_error():
+    try:
+        from adcompiler.errors import OverlapError
+    except ImportError:  # saved code that runs without the package
+        return ValueError
+    return OverlapError

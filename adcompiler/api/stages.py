@@ -18,6 +18,7 @@ import operator
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, Any
 
 import gast
@@ -99,10 +100,14 @@ def show_stage(derivative: Derivative, found: Specialisation, stage: str) -> str
 
 def show_function(function: Callable, stage: str) -> str:
     """The stages that do not depend on a signature: "ast" and "tree"."""
-    tree = parse(function)
-    if stage == "tree" or tree.function is None:
-        return tree.unparse() + "\n"
-    return show_node(gast.ast_to_gast(locate(tree.function).node)) + "\n"
+    if stage == "tree":
+        return parse(function).unparse() + "\n"
+    plain: Any = function
+    if isinstance(plain, MethodType | staticmethod | classmethod):
+        plain = plain.__func__
+    if not isinstance(plain, FunctionType):
+        parse(plain)  # says why it has no source
+    return show_node(gast.ast_to_gast(locate(plain).node)) + "\n"
 
 
 def show_node(node: Any, indent: str = "") -> str:

@@ -282,6 +282,14 @@ def slice_length(length: Dim, start: Dim | None, stop: Dim | None, step: Dim | N
 # results
 
 
+class Atoms:
+    """Makes lengths that are equal to no other."""
+
+    def fresh(self) -> tuple:
+        Value._count += 1
+        return ("int", Value._count)
+
+
 class Undecided(Exception):
     """The result's type cannot be told."""
 

@@ -183,10 +183,14 @@ class _Reverse:
         # A list of references needs a shadow that holds their shadows.
         for statement in walk(self.function.body):
             match statement:
-                case Append(ref=ref, value=value):
+                case Append(ref=ref, value=value) | Store(ref=ref, value=value):
                     if any(T.is_ref(v.type) for v in leaves(value)):
                         found.add(self.classes.find(ref))
-                case Pop(ref=ref, out=out):
+                case New(source=source, out=out):
+                    held = {self.classes.find(v) for v in leaves(source) if T.is_ref(v.type)}
+                    if held:
+                        found |= {self.classes.find(out), *held}
+                case Pop(ref=ref, out=out) | Load(ref=ref, out=out):
                     if T.is_ref(out.type):
                         found.add(self.classes.find(ref))
         return found
@@ -227,6 +231,14 @@ class _Reverse:
                     self.insert(
                         out, statement,
                         Append(self.carried_shadow[ref], self.carried_shadow[value]),
+                    )
+                case Load(ref=ref, path=path, out=item) if self.has_carried_shadow(item):
+                    shadow = self.shadow_value(item)
+                    self.insert(out, statement, Load(self.carried_shadow[ref], path, shadow))
+                case Store(ref=ref, path=path, value=value) if self.has_carried_shadow(value):
+                    self.insert(
+                        out, statement,
+                        Store(self.carried_shadow[ref], path, self.carried_shadow[value]),
                     )
                 case Pop(ref=ref, out=item) if self.has_carried_shadow(item):
                     shadow = self.shadow_value(item)
@@ -584,7 +596,7 @@ class _Reverse:
     def store(self, statement: Store) -> None:
         writer = self.writer
         writer.add(Restore(statement))
-        if not self.is_active(statement.ref):
+        if not self.is_active(statement.ref) or self.holds_references(statement.ref):
             return
         ref = self.shadow(statement.ref)
         kind = place_type(writer, statement)
@@ -640,6 +652,9 @@ class _Reverse:
                     "a slice of a list", "which items it shares is not known", "use an array"
                 )
             self.writer.add(Accumulate(self.buffer(base), path, bar_out))
+            return
+        if is_array_of_items(op):
+            self.contribute_entries(op.args[0], g[0], ())
             return
         if is_stack_of_list(op):
             self.unstack(op, g[0])
@@ -740,6 +755,17 @@ class _Reverse:
                 self.contribute_items(item, part)
             else:
                 self.contribute(item, part)
+
+    def contribute_entries(self, items: Any, g: Operand, path: tuple) -> None:
+        """The adjoint of `np.array([a, [b, c]])`: each item takes its entry of `g`."""
+        from adcompiler.ir import operations
+
+        for k, item in enumerate(items):
+            if isinstance(item, (tuple, list)):
+                self.contribute_entries(item, g, (*path, Constant(k)))
+            elif self.is_active(item):
+                part = operations.get_item(self.writer, g, (*path, Constant(k)))
+                self.contribute(item, self.writer.fitted(part, item))
 
     def unstack(self, op: Op, g: Operand) -> None:
         """The adjoint of `np.stack(xs)` of a list: each item takes its row."""
@@ -998,6 +1024,13 @@ def is_stack_of_list(op: Op) -> bool:
         book.canonical(op.fn) is np.stack
         and isinstance(op.args[0], Value)
         and isinstance(op.args[0].type, T.List)
+    )
+
+
+def is_array_of_items(op: Op) -> bool:
+    return (
+        book.canonical(op.fn) in (np.array, np.asarray)
+        and bool(op.args) and isinstance(op.args[0], (list, tuple))
     )
 
 

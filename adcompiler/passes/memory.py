@@ -27,10 +27,10 @@ from typing import Any
 
 import numpy as np
 
-from adcompiler import errors
+from adcompiler import errors, runtime
 from adcompiler.analysis.unification import Unification
 from adcompiler.ir import types as T
-from adcompiler.ir.infer import type_of
+from adcompiler.ir.infer import Atoms, index_type, type_of
 from adcompiler.ir.nodes import (
     UNBOUND,
     Accumulate,
@@ -315,7 +315,7 @@ class _ToMemory:
 
     def birth(self, value: Value, source: Operand, out: list, origin: Any) -> Value:
         """`ref = New(source)`, where `ref` stands for the object `value` from here on."""
-        ref = Value(value.name, T.Ref(value.type))
+        ref = Value(value.name, T.Ref(self.held_type(value)))
         out.append(New(source, ref, origin=origin))
         self.ref[value] = ref
         return ref
@@ -361,8 +361,9 @@ class _ToMemory:
             case New():
                 items = statement.source
                 if isinstance(items, list):
-                    self.refuse_items(statement.out, items, origin)
-                    statement.source = [self.reads(item, out, origin) for item in items]
+                    statement.source = [
+                        self.item(statement.out, item, out, origin) for item in items
+                    ]
                 else:
                     statement.source = self.reads(items, out, origin)
                 statement.out = self.adopt(statement.out)
@@ -370,8 +371,10 @@ class _ToMemory:
                 out.append(statement)
             case Store() | Accumulate():
                 if isinstance(statement.ref.type, T.List):
-                    self.refuse_items(statement.ref, [statement.value], origin)
-                statement.value = self.reads(statement.value, out, origin)
+                    statement.value = self.item(statement.ref, statement.value, out, origin)
+                else:
+                    self.check_overlap(statement, out)
+                    statement.value = self.reads(statement.value, out, origin)
                 statement.path = self.reads(statement.path, out, origin)
                 ref = self.reference(statement.ref)
                 view = self.nameless_view(ref, out)
@@ -380,12 +383,12 @@ class _ToMemory:
                 statement.ref = ref
                 out.append(statement)
             case Append():
-                self.refuse_items(statement.ref, [statement.value], origin)
-                statement.value = self.reads(statement.value, out, origin)
+                statement.value = self.item(statement.ref, statement.value, out, origin)
                 statement.ref = self.reference(statement.ref)
                 out.append(statement)
             case Pop():
                 statement.ref = self.reference(statement.ref)
+                statement.out = self.adopt(statement.out)
                 out.append(statement)
             case If():
                 statement.test = self.reads(statement.test, out, origin)
@@ -420,9 +423,76 @@ class _ToMemory:
         """The reference that a join or parameter becomes, if its class is memory."""
         if not self.is_memory(value):
             return value
-        ref = Value(value.name, T.Ref(value.type))
+        ref = Value(value.name, T.Ref(self.held_type(value)))
         self.ref[value] = ref
         return ref
+
+    def held_type(self, value: Value) -> Any:
+        """The type of what the memory holds: a list of written arrays holds references."""
+        if isinstance(value.type, T.List) and self.holds_memory(value):
+            return T.List(T.Ref(value.type.item), value.type.length)
+        return value.type
+
+    def holds_memory(self, value: Value) -> bool:
+        return (
+            isinstance(value.type.item, (T.Array, T.Unknown))
+            and self.classes.find(self.content(value)) in self.written
+        )
+
+    def item(self, holder: Value, item: Operand, out: list, origin: Any) -> Operand:
+        """What a list is given: the array itself if it may be written, else its value."""
+        for value in leaves(item):
+            if isinstance(value.type, T.List):
+                raise errors.ResolveError(
+                    "a list inside a list",
+                    reason="lists that grow hold numbers or arrays",
+                    remedy="use one array, or one list for each part",
+                    position=origin.position if origin else None,
+                )
+        if isinstance(item, Value) and self.is_memory(item):
+            return self.ref[item]
+        if not isinstance(item, Value) and self.holds_memory(holder):
+            raise errors.ResolveError(
+                "a list of arrays that are written and of constants",
+                reason="which of them it holds is not known",
+                remedy="put copies into the list",
+                position=origin.position if origin else None,
+            )
+        return self.reads(item, out, origin)
+
+    def check_overlap(self, statement: Store | Accumulate, out: list) -> None:
+        """NumPy does not copy every source that overlaps the place it is stored into."""
+        value = statement.value
+        if not isinstance(statement, Store) or not isinstance(value, Value):
+            return
+        if not self.is_memory(value) or value is statement.ref or self.is_whole(statement):
+            return
+        if self.classes.find(value) is not self.classes.find(statement.ref):
+            return
+        place = self.place_of(statement)
+        if place is None or (isinstance(place, T.Array) and place.shape is not None
+                             and len(place.shape) != 1):
+            return
+        origin = statement.origin
+        target = Value(None, place)
+        path = self.reads(statement.path, out, origin)
+        out.append(Load(self.reference(statement.ref), path, target, origin=origin))
+        source = self.read(value, out, origin)
+        out.append(
+            Op(runtime.refuse_overlap, [target, source], {}, [Value(None, T.Object(type(None)))],
+               effect=True, origin=origin)
+        )
+
+    def is_whole(self, statement: Store) -> bool:
+        """Whether the value is an element or the like, of which NumPy makes a copy."""
+        return isinstance(statement.value.type, T.Scalar)
+
+    def place_of(self, statement: Store) -> Any:
+        kind = statement.ref.type
+        if not isinstance(kind, T.Array):
+            return None
+        place, is_view = index_type(kind, statement.path, Atoms().fresh)
+        return place if is_view else None
 
     def born(self, operand: Operand, param: Value, out: list, origin: Any) -> Operand:
         """What enters a join of references as a value becomes memory there."""
@@ -448,29 +518,24 @@ class _ToMemory:
                     block.statements.append(Op(np.asarray, [result], {}, [stand_in]))
                     block.results[position] = stand_in
 
-    def refuse_items(self, holder: Value, items: list, origin: Any) -> None:
-        for item in items:
-            for value in leaves(item):
-                if self.is_memory(value) and not isinstance(value.type, T.List):
-                    if self.classes.find(self.content(holder)) in self.written:
-                        raise errors.ResolveError(
-                            f"`{value.name or 'an array'}` is put into a list and written",
-                            reason="the list would change with it",
-                            remedy="put a copy into the list: `.append(x.copy())`",
-                            position=origin.position if origin else None,
-                        )
-                elif isinstance(value.type, T.List):
-                    raise errors.ResolveError(
-                        "a list inside a list",
-                        reason="lists that grow hold numbers or arrays",
-                        remedy="use one array, or one list for each part",
-                        position=origin.position if origin else None,
-                    )
-
     def op(self, op: Op, out: list) -> None:
         origin = op.origin
         first = op.args[0] if op.args else None
         in_memory = isinstance(first, Value) and self.is_memory(first)
+        if in_memory and isinstance(first.type, T.List) and self.holds_memory(first):
+            if op.fn is operator.getitem and self.is_memory(op.outs[0]) and not isinstance(
+                op.outs[0].type, T.List
+            ):
+                path = self.reads(op.args[1], out, origin)
+                out.append(Load(self.ref[first], path, self.adopt(op.outs[0]), origin=origin))
+                return
+            if op.fn is not len:
+                raise errors.ResolveError(
+                    f"`{getattr(op.fn, '__name__', 'call')}` of a list of arrays that are written",
+                    reason="what the list holds may change later",
+                    remedy="put copies into the list: `.append(x.copy())`",
+                    position=origin.position if origin else None,
+                )
         if in_memory and op.fn is operator.getitem and isinstance(first.type, (T.List, T.Array)):
             ref = self.reference(first)
             path = self.reads(op.args[1], out, origin)
@@ -505,7 +570,7 @@ class _ToMemory:
             self.definition[target] = made
             out.append(made)
             return
-        if in_memory and op.fn in SHAPE_ONLY and isinstance(first.type, T.Array):
+        if in_memory and op.fn in SHAPE_ONLY and isinstance(first.type, (T.Array, T.List)):
             op.args = [self.ref[first], *(self.reads(arg, out, origin) for arg in op.args[1:])]
         else:
             op.args = [self.reads(arg, out, origin) for arg in op.args]

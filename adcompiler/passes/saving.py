@@ -24,7 +24,7 @@ import numpy as np
 from adcompiler.analysis.activity import memory_classes
 from adcompiler.analysis.unification import Unification
 from adcompiler.ir import types as T
-from adcompiler.ir.infer import type_of
+from adcompiler.ir.infer import Atoms, type_of
 from adcompiler.ir.nodes import (
     UNBOUND,
     Accumulate,
@@ -250,7 +250,7 @@ class _Placing:
     def place_type(self, statement: Store | Accumulate) -> Any:
         from adcompiler.passes.differentiate import place_type
 
-        return place_type(_Atoms(), statement)  # type: ignore[arg-type]
+        return place_type(Atoms(), statement)  # type: ignore[arg-type]
 
     def decide(self) -> None:
         """Find what is saved and what is undone: a fixed point over what is demanded."""
@@ -712,14 +712,6 @@ class _Placing:
             value = self.exported[key]
             block = self.record.place[statement]
         return value
-
-
-class _Atoms:
-    """Makes lengths that are equal to no other."""
-
-    def fresh(self) -> tuple:
-        Value._count += 1
-        return ("int", Value._count)
 
 
 def walk_backward(function: Function, record: Record) -> list[Statement]:
