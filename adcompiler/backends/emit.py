@@ -180,8 +180,14 @@ class _Emitter:
 
     def block(self, items: list[Item]) -> list[ast.stmt]:
         outer, self.lines = self.lines, []
-        for item in items:
-            self.item(item)
+        at = 0
+        while at < len(items):
+            parts = self.unpacked(items, at)
+            if parts:
+                self.unpack(parts)
+            else:
+                self.item(items[at])
+            at += parts or 1
         lines, self.lines = self.lines, outer
         return lines
 

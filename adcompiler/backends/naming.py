@@ -22,6 +22,7 @@ from adcompiler.backends.liveness import Interference
 from adcompiler.backends.plan import Branch, For, Moves, Plan, While
 from adcompiler.ir.nodes import (
     UNBOUND,
+    Constant,
     Function,
     If,
     Load,
@@ -250,9 +251,11 @@ def describe(value: Value, plan: Plan) -> str:
     """A noun for a value without a name."""
     match plan.definitions.get(value):
         case Op(fn=fn, args=args):
+            if isinstance(value.type, Scalar) and value.type.kind == "int":
+                return _place(fn, args)
             return _result_of(fn, args)
         case Load(ref=ref, path=path):
-            return _part_of(ref, path, "old")
+            return _part_of(ref, path, "old" if value in plan.storage.copied else "part")
         case View(fn=fn, ref=ref, args=args):
             if fn is operator.getitem:
                 return _part_of(ref, args[0], "part")
@@ -262,7 +265,8 @@ def describe(value: Value, plan: Plan) -> str:
                 return source.name or describe(source, plan)
             return "items" if isinstance(source, list) else DEFAULT
         case Pop(ref=ref):
-            return f"{ref.name.removesuffix('s')}_item" if ref.name else "item"
+            name = ref.name or "items"
+            return name.removesuffix("_saved") if name.endswith("_saved") else "item"
         case If(then=then, orelse=orelse, outs=outs):
             k = outs.index(value)
             return _first_name([then.results[k], orelse.results[k]], plan)
@@ -302,10 +306,26 @@ def _result_of(fn: Callable, args: list[Operand]) -> str:
     return name if name in _OWN_NAME else DEFAULT
 
 
+def _place(fn: Callable, args: list[Operand]) -> str:
+    """`i_next` for `i + 1`."""
+    match args:
+        case [Value(name=str() as name), Constant(value=1)]:
+            if fn is operator.add:
+                return f"{name}_next"
+            if fn is operator.sub:
+                return f"{name}_before"
+    found = _result_of(fn, args)
+    return "place" if found in ("total", "difference") else found
+
+
 def _part_of(whole: Value, path: Path, word: str) -> str:
-    """`x_i` for `x[i]`, `A_ij` for `A[i, j]`, else `x_part` or `x_old`."""
+    """`x_i` for `x[i]`, `x0` for `x[0]`, `A_ij` for `A[i, j]`, else `x_part` or `x_old`."""
     if not whole.name:
         return "part" if word == "part" else DEFAULT
+    if word == "part":
+        values = [entry.value if isinstance(entry, Constant) else None for entry in path]
+        if values and all(type(value) is int and value >= 0 for value in values):
+            return f"{whole.name}{''.join(map(str, values))}"
     names = [entry.name if isinstance(entry, Value) else None for entry in path]
     if names and all(name and len(name) == 1 for name in names):
         return f"{whole.name}_{''.join(name for name in names if name)}"

@@ -25,6 +25,7 @@ from dataclasses import dataclass, field
 
 from adcompiler.analysis.classes import alias_classes
 from adcompiler.backends.storage import NOTHING, VIEWS, Storage, copies, is_fresh
+from adcompiler.backends.tidy import tidy
 from adcompiler.ir.nodes import (
     UNBOUND,
     Accumulate,
@@ -52,10 +53,12 @@ from adcompiler.ir.nodes import (
     operands,
     substitute,
 )
-from adcompiler.ir.types import BOOL, Array, Ref
+from adcompiler.ir.types import BOOL, Array, Ref, Scalar
 
 LINE = 92
 """How long a line may become by folding; names are not known yet, so this is a little short."""
+UNNAMED = 9
+"""How long the names are that variables will be given, about."""
 SMALL = 22
 """How long the adjoint or tangent of a variable may be to fold into the line that uses it."""
 
@@ -186,7 +189,7 @@ def inputs(statement: Statement) -> list[Operand]:
 
 
 def make_plan(function: Function) -> Plan:
-    return _Planner(function).plan()
+    return _Planner(tidy(function)).plan()
 
 
 @dataclass(slots=True)
@@ -234,7 +237,8 @@ class _Planner:
         self.needed: set[Value] = set()
         self.named: Counter[str | None] = Counter()
         self.inlined: set[Value] = set()
-        self.everywhere: set[Value] = set()
+        self.everywhere: dict[Value, int] = {}
+        self.indices: Counter[str | None] = Counter()
         self.expressions: set[Statement] = set()
         self.summaries: dict[Statement, tuple[frozenset[int], frozenset[str | None]]] = {}
         self.carried: set[Value] = set()
@@ -285,6 +289,7 @@ class _Planner:
                     self.named.update(param.name for param in body.params)
                     self.carried.update(statement.carried)
                     if domain is not None:
+                        self.indices[body.params[0].name] += 1
                         self.use([domain.start, domain.stop, domain.step], here)
                     self.scan(body)
                     raises = _raises(body)
@@ -578,9 +583,9 @@ class _Planner:
         outs: list[Value],
     ) -> None:
         """A statement that may fold into the one which uses its value."""
-        if self.is_dimension_of_variable(statement):
+        if self.is_dimension_of_variable(statement) or self.is_place(statement):
+            self.everywhere[outs[0]] = self.line_size(statement, {})
             self.inlined.add(outs[0])
-            self.everywhere.add(outs[0])
             return
         if len(outs) == 1 and self.may_fold(context, outs[0], statement):
             info = self.consume(context, inputs(statement), statement, root=False)
@@ -676,6 +681,30 @@ class _Planner:
                 return array.name is not None and self.named[array.name] == 1
         return False
 
+    def is_place(self, statement: Statement) -> bool:
+        """`i + 1` and its like are written again rather than given a name."""
+        match statement:
+            case Op(fn=fn, args=[Value() as base, by], outs=[out]):
+                if fn is not operator.add and fn is not operator.sub:
+                    return False
+            case _:
+                return False
+        if out.type.__class__ is not Scalar or out.type.kind != "int" or out.type.dtype:
+            return False
+        if out.name is not None or not 2 <= self.count(out) <= 6:
+            return False
+        if not self.is_steady(base):
+            return False
+        if isinstance(by, Value):
+            return self.is_steady(by) and len(base.name) + len(by.name) <= 6
+        return isinstance(by, Constant) and len(repr(by.value)) + len(base.name) <= 6
+
+    def is_steady(self, value: Value) -> bool:
+        """Whether the variable of the value is a name for one thing, or counts a loop."""
+        if value in self.inlined or value in self.loose or value.name is None:
+            return False
+        return self.named[value.name] in (1, self.indices[value.name])
+
     def consume(
         self,
         context: _Context,
@@ -692,7 +721,8 @@ class _Planner:
         pending = context.pending
         room = LINE - 4 * context.depth
         if statement is not None:
-            room -= sum(len(out.name or "four") + 3 for out in defined(statement))
+            outs = defined(statement)
+            room -= sum(3 + (len(out.name) if out.name else UNNAMED) for out in outs)
         while True:
             # An If that prints as `a and b` has `a` twice among its operands.
             taken = list(dict.fromkeys(leaf for leaf in leaves(reads) if leaf in pending))
@@ -798,8 +828,8 @@ class _Planner:
                 if operand in pending:
                     return pending[operand].size
                 if operand in self.everywhere:
-                    return 14
-                return len(name or "four")
+                    return self.everywhere[operand]
+                return len(name) if name else UNNAMED
             case Constant(value=value, name=name):
                 return len(name) if name else min(len(repr(value)), 24)
             case Slice(start=start, stop=stop, step=step):

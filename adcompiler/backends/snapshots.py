@@ -39,7 +39,7 @@ from adcompiler.ir.nodes import (
     defined,
     leaves,
 )
-from adcompiler.ir.types import Array, List, target
+from adcompiler.ir.types import Array, List, Scalar, target
 
 
 @dataclass(slots=True)
@@ -171,6 +171,7 @@ def decide_copies(plan: Plan) -> None:
         if isinstance(statement, Store):
             _check_overlap(storage, statement)
     _protect_result(plan, timeline)
+    _drop_aliases(plan, plan.items)
 
 
 def _keep(
@@ -228,14 +229,39 @@ def _check_overlap(storage: Storage, store: Store) -> None:
 
 
 def _protect_result(plan: Plan, timeline: _Timeline) -> None:
-    """What the caller gets must not show memory that the caller can reach, and write, otherwise."""
+    """What the caller gets must not show memory that the caller can reach, and write, otherwise:
+    that of a reference which is a parameter or a result, or another result."""
     storage = plan.storage
     escaping: set[int] = set()
     for value in [*plan.function.params, *leaves(plan.function.body.results)]:
         if holds_references(value.type):
             escaping |= storage.classes.within(storage.classes[value])
-    if not escaping:
-        return
-    for leaf in leaves(timeline.results):
-        if storage.views(leaf) & escaping:
-            storage.copy(leaf)
+    for result in timeline.results:
+        shown = set(escaping)
+        seen: set[Value] = set()
+        for leaf in leaves(result):
+            views = storage.views(leaf)
+            if views & shown and leaf not in seen:
+                storage.copy(leaf)
+            shown |= views
+            seen.add(leaf)
+
+
+def _drop_aliases(plan: Plan, items: list[Item]) -> None:
+    """`old = a` for what is in `a` as a whole: where nobody writes it meanwhile, `a` will do."""
+    for item in list(items):
+        match item:
+            case Step(statement=Load(ref=ref, path=(), out=out)):
+                named = out.name is not None and out.name != ref.name
+                if not named and out not in plan.storage.copied and plan.sites.get(out):
+                    if not isinstance(out.type, Scalar):
+                        items.remove(item)
+                        plan.inlined.add(out)
+            case Branch(then=then, orelse=orelse):
+                _drop_aliases(plan, then)
+                _drop_aliases(plan, orelse)
+            case For(body=body):
+                _drop_aliases(plan, body)
+            case While(body=body, orelse=orelse):
+                _drop_aliases(plan, body)
+                _drop_aliases(plan, orelse)

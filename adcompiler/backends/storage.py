@@ -251,7 +251,8 @@ class Storage:
                 return frozenset(self.classes.within(number))
             case Op(args=args, keywords=keywords) as op:
                 if isinstance(op.fn, Function):
-                    return self.read(op) | self.views([*args, *keywords.values()])
+                    shared = self.views([*args, *keywords.values()]) if op.fn.shares else NOTHING
+                    return self.read(op) | shared
                 if is_fresh(op):
                     return NOTHING
                 if op.fn is operator.getitem:

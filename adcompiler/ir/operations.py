@@ -624,6 +624,9 @@ def length(resolver: Resolver, array: Any, axis: int) -> Any:
     dim = kind.shape[axis]
     if dim.constant is not None:
         return Constant(dim.constant)
+    known = resolver.known_length(dim)
+    if known is not None:
+        array, axis = known
     out = resolver.value(T.Scalar("int", None, dim))
     resolver.add(Op(dimension, [array, Constant(axis)], {}, [out]))
     return out

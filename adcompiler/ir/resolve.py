@@ -161,6 +161,10 @@ class Resolver:
         """Write `fn(*args, **keywords)` and give back its result (or fold it)."""
         return operations.apply(self, fn, list(args), keywords)
 
+    def known_length(self, dim: T.Dim) -> tuple[Value, int] | None:
+        """An axis that is always at hand and has this length; the user's text is left as it is."""
+        return None
+
     def simpler(self, fn: Callable, args: list, keywords: dict) -> Any:
         """A simpler operand that equals `fn(*args)`; the user's own text is left as it is."""
         return None

@@ -26,6 +26,7 @@ ARITHMETIC = {
 
 
 POLES = {runtime.pole_product, runtime.pole_quotient, runtime.quotient, runtime.raised}
+SPREADING = {operator.mul, operator.truediv, runtime.pole_product, runtime.pole_quotient}
 FINITE = {
     operator.add, operator.sub, operator.mul, operator.neg, np.sin, np.cos, np.tanh, np.exp,
     np.arctan, operator.lt, operator.le, operator.gt, operator.ge, np.sign,
@@ -70,6 +71,10 @@ class Builder(Resolver):
         if keywords:
             return None
         fn = ARITHMETIC.get(fn, fn)
+        if len(args) == 2 and fn in SPREADING:
+            x, y = self.unspread(fn, *args)
+            if x is not args[0] or y is not args[1]:
+                return self.op(fn, x, y)
         if fn in POLES:
             return self.simpler_pole(fn, *args)
         if len(args) == 2:
@@ -77,6 +82,21 @@ class Builder(Resolver):
         if fn is operator.neg and len(args) == 1:
             return self.negated(args[0])
         return None
+
+    def unspread(self, fn: Callable, x: Any, y: Any) -> tuple[Any, Any]:
+        """A number that was repeated to a shape need not be, where it meets an array of it."""
+        if fn not in SPREADING:
+            return x, y
+        for swap in (False, True):
+            p, q = (y, x) if swap else (x, y)
+            spread = self.made_by(p, runtime.unreduce)
+            if spread is None or not isinstance(type_of(spread[0]), T.Scalar):
+                continue
+            mine, other = type_of(p), type_of(q)
+            if isinstance(mine, T.Array) and isinstance(other, T.Array):
+                if mine.shape is not None and mine.shape == other.shape:
+                    return (q, spread[0]) if swap else (spread[0], q)
+        return x, y
 
     def simpler_pole(self, fn: Callable, x: Any, y: Any) -> Any:
         """Products and quotients that need not look for poles."""
@@ -86,6 +106,8 @@ class Builder(Resolver):
                 return self.op(operator.pow, x, y)
             return None
         if fn is runtime.pole_product:
+            if number(y) not in (None, 0):
+                return self.op(operator.mul, x, y)
             if number(x) not in (None, 0) or self.is_finite(y):
                 return self.op(operator.mul, x, y)
             quotient = self.made_by(y, runtime.quotient)

@@ -65,7 +65,7 @@ from adcompiler.passes import saving
 from adcompiler.passes.calls import Pairs, refuse_again
 from adcompiler.passes.builder import ONE, ZERO, Builder, bind_rule, is_python_number
 from adcompiler.passes.saving import Site
-from adcompiler.passes.simplify import dead_code
+from adcompiler.passes.simplify import dead_code, use_first_of_equals
 from adcompiler.rules import book
 
 
@@ -84,6 +84,7 @@ def reverse(
     sweep = _Reverse(function, wrt, seeds)
     body = sweep.run(keep)
     result = Function(name, body)
+    use_first_of_equals(result)
     saving.place(result, sweep.record)
     dead_code(result)
     return result
@@ -104,6 +105,11 @@ class _Writer(Builder):
         super().__init__()
         self.record = record
         self.site = Site(None, "end")
+        self.sources: dict[T.Dim, tuple[Value, int]] = {}
+        """Where a symbolic length can be read: an axis of a parameter."""
+
+    def known_length(self, dim: T.Dim) -> tuple[Value, int] | None:
+        return self.sources.get(dim)
 
     def add(self, statement: Statement) -> None:
         super().add(statement)
@@ -139,7 +145,6 @@ class _Reverse:
         self.mirrors: dict[Block, _Mirror] = {}
         self.flags: dict[If, tuple[Value, bool]] = {}
         self.trips: dict[Loop, tuple[Value, bool, Operand]] = {}
-        self.sources: dict[T.Dim, tuple[Value, int]] = {}
         self.check_numbers()
         self.find_lengths()
         self.dynamic = self.dynamic_classes()
@@ -165,7 +170,7 @@ class _Reverse:
             kind = T.target(param.type)
             if isinstance(kind, T.Array) and kind.shape is not None:
                 for axis, dim in enumerate(kind.shape):
-                    self.sources.setdefault(dim, (param, axis))
+                    self.writer.sources.setdefault(dim, (param, axis))
 
     def dynamic_classes(self) -> set:
         """Classes whose references meet at joins or live in lists: their shadows go along."""
@@ -499,8 +504,8 @@ class _Reverse:
         dim = T.target(array.type).shape[axis]
         if dim.constant is not None:
             return Constant(dim.constant)
-        if dim in self.sources:
-            source, place = self.sources[dim]
+        if dim in self.writer.sources:
+            source, place = self.writer.sources[dim]
             return self.writer.op(dimension, source, Constant(place))
         out = Value(None, T.Scalar("int", None, dim))
         made = Op(dimension, [array, Constant(axis)], {}, [out])

@@ -24,7 +24,7 @@ import numpy as np
 from adcompiler.analysis.activity import memory_classes
 from adcompiler.analysis.unification import Unification
 from adcompiler.ir import types as T
-from adcompiler.ir.infer import Atoms, type_of
+from adcompiler.ir.infer import Atoms, dim_of, type_of
 from adcompiler.ir.nodes import (
     UNBOUND,
     Accumulate,
@@ -257,26 +257,71 @@ class _Placing:
         self.saved: dict[Value, None] = {}
         self.copied: dict[Value, None] = {}
         self.undone: dict[Statement, None] = {}
+        self.kept: dict[Value, Store] = {}
         while True:
-            before = (len(self.saved), len(self.undone), len(self.copied))
+            before = (len(self.saved), len(self.undone), len(self.copied), len(self.kept))
+            holders = set(self.kept.values())
             markers = [
                 s for s in walk_backward(self.function, self.record)
-                if isinstance(s, Restore) and s.of in self.undone
+                if isinstance(s, Restore) and (s.of in self.undone or s.of in holders)
             ]
             self.live = Liveness(self.function, self.all_classes, markers)
             demands = self.demands()
             self.free_memo: dict = {}
+            sites: dict[Value, list[Site]] = {}
+            for value, site in demands:
+                sites.setdefault(value, []).append(site)
             for value, site in demands:
                 if not self.may_recompute(value) and not self.is_free(value, site):
-                    self.saved[value] = None
+                    self.keep_or_save(value, sites[value])
             self.free_memo = {}
             for value, site in demands:
                 if not self.is_free(value, site):
-                    self.saved[value] = None
+                    self.keep_or_save(value, sites[value])
                     self.free_memo = {}
             self.find_undone(demands)
-            if before == (len(self.saved), len(self.undone), len(self.copied)):
+            if before == (len(self.saved), len(self.undone), len(self.copied), len(self.kept)):
                 return
+
+    def keep_or_save(self, value: Value, sites: list[Site]) -> None:
+        """A number that is stored right away is still in its place when the store is reversed."""
+        home = self.record.home[value]
+        if isinstance(value.type, T.Scalar) and value in self.record.definition:
+            begin = home.statements.index(self.record.definition[value])
+            for at in range(begin + 1, len(home.statements)):
+                store = home.statements[at]
+                if isinstance(store, Store) and store.value is value:
+                    if self.holds(store, at, home, value, sites):
+                        self.kept[value] = store
+                        return
+                    break
+        self.saved[value] = None
+
+    def holds(self, store: Store, at: int, home: Block, value: Value, sites: list[Site]) -> bool:
+        """Whether every reader of the value can find it in the place that the store wrote."""
+        root = self.classes.find(store.ref)
+        kind = self.place_type(store)
+        after = Site(store, "after")
+        if root in self.no_undo or not isinstance(kind, T.Scalar) or kind.kind != value.type.kind:
+            return False
+        if (kind.dtype or "float64") != (value.type.dtype or "float64"):
+            return False
+        if not all(self.is_free(v, after) for o in (store.ref, store.path) for v in leaves(o)):
+            return False
+        for site in sites:
+            if site.statement is None:
+                return False
+            block = self.record.place[site.statement]
+            leading = site.statement
+            for outer, statement in reversed(self.record.chain(block)):
+                if block is home:
+                    break
+                block, leading = outer, statement
+            if block is not home or home.statements.index(leading) > at:
+                return False
+            if leading is store and site.when == "after":
+                return False
+        return True
 
     def demands(self) -> list[tuple[Value, Site]]:
         """Each forward value that live statements of the backward sweep read, and where."""
@@ -295,6 +340,10 @@ class _Placing:
                     note(statement.of.ref, after)
                     if isinstance(statement.of, (Store, Accumulate)):
                         note(statement.of.path, after)
+                elif statement.of in self.kept.values():
+                    after = Site(statement.of, "after")
+                    note(statement.of.ref, after)
+                    note(statement.of.path, after)
                 continue
             if statement not in self.live.statements or site is None:
                 continue
@@ -347,7 +396,7 @@ class _Placing:
         """Whether the value is at hand at the site without saving more than is saved already."""
         if value not in self.record.home:
             return True
-        if value in self.saved:
+        if value in self.saved or value in self.kept:
             return True
         if value in self.record.indices:
             return True
@@ -441,14 +490,16 @@ class _Placing:
 
     def find_undone(self, demands: list[tuple[Value, Site]]) -> None:
         """Every store that runs after a moment to which its class must be rolled back."""
-        reloads: list[tuple[Load, Site]] = []
+        reloads: list[tuple[Load | Store, Site]] = [
+            (store, Site(store, "after")) for store in self.kept.values()
+        ]
         seen: set = set()
 
         def follow(value: Value, site: Site) -> None:
             if (value, site) in seen or value not in self.record.home:
                 return
             seen.add((value, site))
-            if value in self.saved or value in self.record.indices:
+            if value in self.saved or value in self.kept or value in self.record.indices:
                 return
             made = self.record.definition.get(value)
             if self.outside_loops(value):
@@ -516,9 +567,49 @@ class _Placing:
             T.is_ref(p.type) and self.classes.find(p) is root for p in loop.carried
         )
 
-    def is_elsewhere(self, statement: Statement, load: Load, site: Site) -> bool:
-        """Whether what the store writes is provably not what a reload at or before it reads."""
+    def is_elsewhere(self, statement: Statement, load: Load | Store, site: Site) -> bool:
+        """Whether what the store writes is provably not what a reload at or before it reads.
+
+        Both name one element (or row) of one array by their first index, and the store runs in a
+        loop that goes up: in the trip of the reload or later it writes at a higher index.
+        """
+        if not isinstance(statement, (Store, Accumulate)):
+            return False
+        stored, loaded = self.first_index(statement), self.first_index(load)
+        if stored is None or loaded is None or stored[0] is not loaded[0]:
+            return False
+        written, read = stored[1], loaded[1]
+        for loop in self.record.loops[self.record.place[statement]]:
+            if loop.domain is None or loop.domain.reverse or loop.index is None:
+                continue
+            step, start = dim_of(loop.domain.step), dim_of(loop.domain.start)
+            if step is None or step.constant is None or step.constant <= 0 or start is None:
+                continue
+            trip = dim_of(loop.index)
+            offset = (written - trip).constant
+            if offset is None or start.constant is None:
+                continue
+            lowest = start.constant + offset
+            if read.constant is not None:
+                if 0 <= read.constant < lowest:
+                    return True
+                continue
+            ahead = (read - trip).constant
+            same = loop in self.record.loops[self.record.place[load]]
+            if ahead is not None and same and ahead < offset and start.constant + ahead >= 0:
+                return True
         return False
+
+    def first_index(self, statement: Any) -> tuple[Value, T.Dim] | None:
+        """The array and the first index of a place, through a view of a row as well."""
+        ref, path = statement.ref, statement.path
+        made = self.record.definition.get(ref)
+        if isinstance(made, View) and made.fn is operator.getitem:
+            ref, path = made.ref, made.args[0]
+        if not path or isinstance(path[0], (tuple, list)):
+            return None
+        dim = dim_of(path[0])
+        return None if dim is None else (ref, dim)
 
     # -- writing it down ----------------------------------------------------------------------
 
@@ -589,6 +680,9 @@ class _Placing:
                 out.append(statement)
                 continue
             if isinstance(statement, Restore):
+                for value, store in self.kept.items():
+                    if store is statement.of:
+                        self.fetch_kept(value, statement, out)
                 if statement.of in self.undone:
                     self.restore(statement, out)
                 continue
@@ -626,6 +720,20 @@ class _Placing:
 
     def is_needed(self, statement: Statement) -> bool:
         return statement in self.live.statements
+
+    def fetch_kept(self, value: Value, marker: Restore, out: list) -> None:
+        """Read a value from the place that holds it, before the place is restored."""
+        store = marker.of
+        assert isinstance(store, Store)
+        site = Site(store, "after")
+        cache: dict[Value, Operand] = {}
+
+        def fetch(operand: Operand) -> Operand:
+            return substitute(operand, lambda v: self.at_hand(v, site, out, cache, marker))
+
+        again = Value(value.name or store.ref.name, value.type)
+        out.append(Load(fetch(store.ref), fetch(store.path), again, origin=marker.origin))
+        self.popped[value] = again
 
     def restore(self, marker: Restore, out: list) -> None:
         """Put back what a store overwrote."""

@@ -43,6 +43,8 @@ from adcompiler.ir.nodes import (
     leaves,
     operands,
     rewrite,
+    rewrite_operands,
+    substitute,
     walk,
 )
 
@@ -274,6 +276,59 @@ def operand_key(operand: Operand) -> Any:
     return (type(operand), *(operand_key(item) for item in operand))
 
 
+def use_first_of_equals(function: Function) -> None:
+    """Where the user computed a value twice, let the backward sweep read the first, in place.
+
+    For code in which the mirror still refers to forward values by name: before saving is decided.
+    """
+    classes = memory_classes(function)
+    same: dict[Value, Value] = {}
+    counter = iter(range(1, 1 << 60))
+
+    def stored(block: Block) -> set:
+        return {
+            classes.find(s.ref)
+            for s in walk(block)
+            if isinstance(s, (Store, Accumulate, Append, Pop))
+        }
+
+    def visit(block: Block, known: dict, versions: dict) -> None:
+        for statement in block.statements:
+            if statement.origin is not None and statement.origin.mirror:
+                rewrite_operands(statement, lambda v: same.get(v, v))
+                for inner in blocks(statement):
+                    rewrite(inner, lambda v: same.get(v, v))
+                continue
+            key = None
+            match statement:
+                case Op(fn=fn, outs=[out]) if not statement.effect and not any(
+                    T.is_ref(v.type) for a in statement.args for v in leaves(a)
+                ):
+                    args = substitute(list(statement.args), lambda v: same.get(v, v))
+                    key = (fn, operand_key(args), tuple(sorted(statement.keywords)),
+                           operand_key([v for _, v in sorted(statement.keywords.items())]))
+                case Load(out=out) if not T.is_ref(out.type):
+                    key = ("load", statement.ref, operand_key(statement.path),
+                           versions.get(classes.find(statement.ref), 0))
+                case Store() | Accumulate() | Append() | Pop():
+                    versions[classes.find(statement.ref)] = next(counter)
+            if key is not None:
+                if key in known:
+                    same[out] = known[key]
+                else:
+                    known[key] = out
+            if isinstance(statement, Loop):
+                for root in stored(statement.body):
+                    versions[root] = next(counter)
+            for inner in blocks(statement):
+                visit(inner, dict(known), dict(versions))
+            for inner in blocks(statement):
+                for root in stored(inner):
+                    versions[root] = next(counter)
+
+    visit(function.body, {}, {})
+
+
 def common_subexpressions(function: Function) -> None:
     """Work of the backward sweep that was done before is not done again, in place.
 
@@ -282,6 +337,7 @@ def common_subexpressions(function: Function) -> None:
     """
     classes = memory_classes(function)
     replaced: dict[Value, Value] = {}
+    same: dict[Value, Value] = {}
 
     def final(value: Value) -> Operand:
         while value in replaced:
@@ -295,15 +351,20 @@ def common_subexpressions(function: Function) -> None:
             if isinstance(s, (Store, Accumulate, Append, Pop))
         }
 
-    def visit(block: Block, known: dict, versions: dict) -> None:
-        from adcompiler.ir.nodes import rewrite_operands
+    def equal(value: Value) -> Operand:
+        """For the backward sweep: the first of the user's values that are the same."""
+        while value in replaced or value in same:
+            value = replaced.get(value) or same[value]
+        return value
 
+    def visit(block: Block, known: dict, versions: dict) -> None:
         kept = []
         for statement in block.statements:
-            rewrite_operands(statement, final)
+            mirror = statement.origin is not None and statement.origin.mirror
+            rewrite_operands(statement, equal if mirror else final)
             key = None
             match statement:
-                case Op(fn=fn, outs=[_]) if not statement.effect and not makes_object(statement):
+                case Op(fn=fn, outs=[_]) if not statement.effect:
                     key = (fn, operand_key(list(statement.args)),
                            operand_key([v for _, v in sorted(statement.keywords.items())]),
                            tuple(sorted(statement.keywords)),
@@ -320,13 +381,11 @@ def common_subexpressions(function: Function) -> None:
                     versions[root] = next(counter)
             if key is not None:
                 (out,) = defined(statement)
-                mirror = statement.origin is not None and statement.origin.mirror
                 if key in known and mirror:
-                    earlier = known[key]
-                    if earlier.name is None and out.name is not None:
-                        pass
-                    replaced[out] = earlier
+                    replaced[out] = known[key]
                     continue
+                if key in known:
+                    same[out] = known[key]
                 known.setdefault(key, out)
             inner_blocks = blocks(statement)
             if isinstance(statement, Loop):
@@ -339,22 +398,11 @@ def common_subexpressions(function: Function) -> None:
                     versions[root] = next(counter)
             kept.append(statement)
         block.statements = kept
-        block.results = [_substitute(result, final) for result in block.results]
+        block.results = [substitute(result, final) for result in block.results]
 
     counter = iter(range(1, 1 << 60))
     visit(function.body, {}, {})
     rewrite(function.body, final)
-
-
-def _substitute(operand: Operand, by: Any) -> Operand:
-    from adcompiler.ir.nodes import substitute
-
-    return substitute(operand, by)
-
-
-def makes_object(op: Op) -> bool:
-    """Whether the result of the operation becomes memory of its own: such are never merged."""
-    return False
 
 
 __all__ = ["Liveness", "New", "common_subexpressions", "dead_code", "drop_carried"]

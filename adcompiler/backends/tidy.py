@@ -1,0 +1,75 @@
+"""Small changes to the IR that are for the reader of the Python text alone.
+
+`tidy(function)` asks the shape of `x` of the memory that was made from `x`, where the two have one
+name.  Otherwise the parameter `x` would stay in use, and the written copy be called `x_2`:
+
+    x_2 = x.copy()                      x = x.copy()
+    ...                                 ...
+    x_bar = np.zeros_like(x)            x_bar = np.zeros_like(x)
+
+The function itself is left as it is; statements that change are copied, and the blocks around them.
+"""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+
+from adcompiler.ir.nodes import (
+    Block,
+    Function,
+    If,
+    Loop,
+    New,
+    Op,
+    Statement,
+    Value,
+    dimension,
+)
+from adcompiler.ir.types import Array, target
+
+_SHAPE = (dimension, np.shape, np.zeros_like, np.empty_like)
+
+
+def tidy(function: Function) -> Function:
+    body = _block(function.body, {})
+    if body is function.body:
+        return function
+    changed = copy.copy(function)
+    changed.body = body
+    return changed
+
+
+def _block(block: Block, held: dict[Value, Value]) -> Block:
+    """The block, with shapes asked of the memory in `held`; itself if nothing changes."""
+    held = dict(held)
+    statements = [_statement(statement, held) for statement in block.statements]
+    if all(new is old for new, old in zip(statements, block.statements, strict=True)):
+        return block
+    return Block(block.params, statements, block.results)
+
+
+def _statement(statement: Statement, held: dict[Value, Value]) -> Statement:
+    match statement:
+        case New(source=Value() as source, out=out):
+            if out.name is not None and out.name == source.name:
+                if isinstance(target(out.type), Array):
+                    held.setdefault(source, out)
+        case Op(fn=fn, args=[Value() as array, *rest]) if array in held and fn in _SHAPE:
+            changed = copy.copy(statement)
+            changed.args = [held[array], *rest]
+            return changed
+        case If(then=then, orelse=orelse):
+            arms = _block(then, held), _block(orelse, held)
+            if arms != (then, orelse):
+                changed = copy.copy(statement)
+                changed.then, changed.orelse = arms
+                return changed
+        case Loop(body=body):
+            inner = _block(body, held)
+            if inner is not body:
+                changed = copy.copy(statement)
+                changed.body = inner
+                return changed
+    return statement
