@@ -202,8 +202,8 @@ class Generator:
             self.random.choices(
                 [self.compute, self.view_value, self.effect, self.make, self.load, self.store,
                  self.update, self.accumulate, self.lists, self.branch, self.loop, self.endless,
-                 self.multiple, self.choice, self.hoisted],
-                [10, 4, 2, 3, 8, 8, 4, 4, 6, 4, 4, 2, 1, 2, 2],
+                 self.multiple, self.choice, self.hoisted, self.stack],
+                [10, 4, 2, 3, 8, 8, 4, 4, 6, 4, 4, 2, 1, 2, 2, 2],
             )[0]()  # fmt: skip
 
     def compute(self) -> None:
@@ -438,6 +438,33 @@ class Generator:
             case _:
                 self.load_list(self.random.choice(["&vectors", "&refs"]))
                 self.op("float", total, self.pick("vectors"))
+
+    def stack(self) -> None:
+        """Pops whose values are used a little later."""
+        kind, item = self.random.choice([("&floats", "float"), ("&vectors", "vector")])
+        ref = self.pick(kind)
+        for _ in range(2):
+            self.put(Append(ref, self.pick(item)))
+        taken = []
+        for _ in range(2):
+            taken.append(self.value(item, self.random.choice([None, None, "s"])))
+            self.put(Pop(ref, taken[-1]))
+            match self.random.randrange(6):
+                case 0:
+                    length = self.op("int", len, ref, name=None)
+                    self.scope.values["int"].pop()
+                    self.op("float", operator.mul, length, Constant(0.25))
+                case 1:
+                    self.put(Append(ref, self.pick(item)))
+                case 2 if kind == "&vectors":
+                    out = self.value("vectors", self.name())
+                    self.put(Load(ref, (), out))
+                    self.scope.add("vectors", out)
+                case 3:
+                    self.branch()
+                case 4:
+                    self.lists()
+        self.op(item, operator.sub, *self.random.sample(taken, 2), name=self.name())
 
     def load_list(self, kind: str) -> None:
         ref = self.pick(kind)

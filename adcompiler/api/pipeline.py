@@ -32,9 +32,10 @@ from adcompiler.ir.nodes import (
 )
 from adcompiler.ir.resolve import Guard, resolve
 from adcompiler.passes.builder import ONE
+from adcompiler.passes.algebra import count_uses
 from adcompiler.passes.calls import called
 from adcompiler.passes.differentiate import reverse
-from adcompiler.passes.memory import object_classes, to_memory
+from adcompiler.passes.memory import object_classes, to_memory, view_kind
 from adcompiler.passes.optimise import optimise
 from adcompiler.passes.simplify import dead_code
 from adcompiler.passes.tangent import tangent
@@ -150,13 +151,14 @@ def own_results(function: Function) -> None:
     for statement in walk(function.body):
         for value in defined(statement):
             maker[value] = statement
+    uses = count_uses(function)
     seen: set[Value] = set()
     results = []
     for result in function.body.results:
         kind = type_of(result)
         if isinstance(kind, (T.Array, T.Unknown)) and isinstance(result, Value):
             made = maker.get(result)
-            if result in seen or not is_fresh(made):
+            if result in seen or not is_fresh(made, maker, uses):
                 fresh = Value(result.name, result.type)
                 fn = np.array if isinstance(kind, T.Array) else runtime.owned
                 function.body.statements.append(Op(fn, [result], {}, [fresh],
@@ -167,12 +169,15 @@ def own_results(function: Function) -> None:
     function.body.results = results
 
 
-def is_fresh(made: Any) -> bool:
+def is_fresh(made: Any, maker: dict[Value, Any], uses: Any) -> bool:
     """Whether a statement makes an array that nothing else refers to."""
     if isinstance(made, Load):
         return True  # the emitter copies what is not the memory's last use
     if not isinstance(made, Op):
         return False
+    if view_kind(made) == "view" and made.fn is not np.broadcast_to:
+        source = made.args[0]
+        return uses[source] == 1 and is_fresh(maker.get(source), maker, uses)
     key = book.canonical(made.fn)
     if isinstance(key, np.ufunc) or made.fn in _FRESH or key in _FRESH:
         return True

@@ -22,6 +22,7 @@ def f(x):
 from __future__ import annotations
 
 import ast
+import operator
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -71,7 +72,7 @@ from adcompiler.ir.nodes import (
     operands,
     walk,
 )
-from adcompiler.ir.types import Array, List, target
+from adcompiler.ir.types import Array, List, Tuple, target
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +97,7 @@ def emit(function: Function, header: Sequence[str] = ()) -> Emitted:
     lines: list[ast.stmt] = global_names.imports()
     for name, literal in global_names.constants.items():
         lines.append(ast.Assign([ast.Name(name)], literal))
+        lines[-1].blank = len(lines) > 1 and not isinstance(lines[-2], ast.Assign)
     text = print_module(ast.Module([*lines, *definitions], []))
     comments = list(header)
     if global_names.provided:
@@ -184,12 +186,46 @@ class _Emitter:
         while at < len(items):
             parts = self.unpacked(items, at)
             if parts:
-                self.unpack(parts)
+                self.unpack(items[at : at + parts])
             else:
                 self.item(items[at])
             at += parts or 1
         lines, self.lines = self.lines, outer
         return lines
+
+    def unpacked(self, items: list[Item], start: int) -> int:
+        """How many items from here on are `a = t[0]`, `b = t[1]`, ...: all the items of `t`."""
+        whole, count = None, 0
+        for item in items[start:]:
+            match item:
+                case Step(
+                    statement=Op(
+                        fn=operator.getitem, args=[Value() as value, (Constant(value=int() as k),)]
+                    ) as op
+                ) if k == count and value not in self.plan.inlined:
+                    if whole is not None and (value is not whole or not _same_text(op, first)):
+                        break
+                    if op.outs[0] in self.plan.storage.copied:
+                        break
+                    if whole is None:
+                        whole, first = value, op
+                    count += 1
+                case _:
+                    break
+        match whole:
+            case Value(type=Tuple(items=parts)) if count == len(parts) > 1:
+                return count
+            case Value(type=Array(shape=(length, *_))) if count == length.constant and count > 1:
+                return count
+        return 0
+
+    def unpack(self, items: list[Item]) -> None:
+        """`a, b = t`."""
+        outs = [out for item in items for out in item.statement.outs]
+        first = items[0].statement
+        targets = ast.Tuple([self.target(out) for out in outs])
+        self.put(ast.Assign([targets], self.expressions.value(first.args[0])), first.origin)
+        self.bound.update(self.names[out] for out in outs)
 
     def put(self, node: ast.stmt, origin: Origin | None, bind: str | None = None) -> None:
         """Add a line, under a comment with the statement that it mirrors."""
@@ -321,7 +357,7 @@ class _Emitter:
                     return
                 self.put(ast.Assign([ast.Tuple([self.target(out) for out in outs])], node), origin)
                 self.bound.update(self.names[out] for out in outs)
-            case Op() | Load() | View() | New() | If():
+            case Op() | Load() | View() | New() | Pop() | If():
                 out = defined(statement)[0]
                 self.assign(out, self.expressions.definition(statement, out), statement)
             case Store(ref=ref, path=path, value=value):
@@ -332,9 +368,6 @@ class _Emitter:
                 method = ast.Attribute(self.expressions.value(ref), "append")
                 call = ast.Call(method, [self.expressions.operand(value)], [])
                 self.put(ast.Expr(call), origin)
-            case Pop(ref=ref, out=out):
-                call = ast.Call(ast.Attribute(self.expressions.value(ref), "pop"), [], [])
-                self.assign(out, call, statement)
             case Raise(exception=exception):
                 self.put(ast.Raise(self.expressions.operand(exception), None), origin)
 
@@ -349,7 +382,8 @@ class _Emitter:
         if not self.plan.sites.get(out) and out.name is None:
             self.put(ast.Expr(node), statement.origin)
             return
-        self.put(self.assignment(name, node, statement), statement.origin, name)
+        if not (isinstance(node, ast.Name) and node.id == name):
+            self.put(self.assignment(name, node, statement), statement.origin, name)
 
     def assignment(self, name: str, node: ast.expr, statement: Statement | None) -> ast.stmt:
         match statement, node:
@@ -409,7 +443,11 @@ class _Emitter:
             total = ast.BinOp(self.expressions.place(ref, path), ast.Add(), added)
             self.put(ast.Assign([place], total), origin)
         elif not _may_repeat(path):
-            self.put(ast.AugAssign(self.updated_place(ref, path), ast.Add(), added), origin)
+            sign: ast.operator = ast.Add()
+            opposite = _without_sign(added)
+            if opposite is not None:
+                sign, added = ast.Sub(), opposite
+            self.put(ast.AugAssign(self.updated_place(ref, path), sign, added), origin)
         else:
             at = ast.Attribute(self.globals.reference(np.add), "at")
             arguments = [self.expressions.value(ref), self.index_object(path), added]
@@ -434,7 +472,8 @@ class _Emitter:
             reads = frozenset()
             if source is not UNBOUND:
                 reads = frozenset(self.names[leaf] for leaf in self.plan.variables(source))
-                if self.is_variable(source) and self.names[source] == self.names[out]:
+                node = self.expressions.operand(source)
+                if isinstance(node, ast.Name) and node.id == self.names[out]:
                     continue
             todo.append((self.names[out], source, reads))
         while todo:
@@ -449,9 +488,6 @@ class _Emitter:
             else:
                 self.turn(todo)
                 return
-
-    def is_variable(self, operand: Operand) -> bool:
-        return isinstance(operand, Value) and operand not in self.plan.inlined
 
     def move(self, name: str, source: Operand) -> None:
         if source is UNBOUND:
@@ -519,8 +555,22 @@ def _quotation(text: str) -> list[str]:
     return [lines[0].strip(), *(s[margin:].rstrip() for s in lines[1:])]
 
 
+def _same_text(a: Statement, b: Statement) -> bool:
+    return (a.origin and a.origin.text) == (b.origin and b.origin.text)
+
+
 def _is_number(operand: Operand, number: int) -> bool:
     return isinstance(operand, Constant) and type(operand.value) is int and operand.value == number
+
+
+def _without_sign(node: ast.expr) -> ast.expr | None:
+    """`b` where the expression is `-b`: `a += -b` is `a -= b`, to the last bit."""
+    match node:
+        case ast.UnaryOp(op=ast.USub(), operand=operand):
+            return operand
+        case ast.BinOp(left=ast.UnaryOp(op=ast.USub(), operand=left), op=ast.Mult() | ast.Div()):
+            return ast.BinOp(left, node.op, node.right)
+    return None
 
 
 def _may_repeat(path: Path) -> bool:

@@ -23,6 +23,7 @@ from adcompiler.ir.nodes import (
     Op,
     Operand,
     Path,
+    Pop,
     Slice,
     Statement,
     Value,
@@ -203,6 +204,8 @@ class Expressions:
                 return self.call(fn, [ref, *args], keywords)
             case New(source=source, out=out):
                 return self.new(source, out)
+            case Pop(ref=ref):
+                return ast.Call(ast.Attribute(self.value(ref), "pop"), [], [])
             case If():
                 return self.conditional(statement)
         raise TypeError(type(statement))

@@ -19,6 +19,7 @@ closing the body in each of its branches.
 from __future__ import annotations
 
 import operator
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -136,6 +137,10 @@ class Plan:
     """What to call values that the plan itself made."""
     _leaves: dict[Value, tuple[Value, ...]] = field(default_factory=dict)
 
+    def forget(self) -> None:
+        """`inlined` has changed."""
+        self._leaves.clear()
+
     def is_used_once(self, value: Value) -> bool:
         """Whether the value is used once each time that it is made."""
         sites = self.sites.get(value, ())
@@ -158,16 +163,18 @@ class Plan:
                     return isinstance(args[0], Value) and self.is_owned(args[0])
         return False
 
-    def has_effect(self, operand: Operand) -> bool:
-        """Whether evaluating the printed operand does more than compute."""
+    def folded(self, operand: Operand) -> Iterator[Statement]:
+        """The statements that are part of the printed operand."""
         for leaf in leaves(operand):
             if leaf in self.inlined:
                 statement = self.definitions[leaf]
-                if (isinstance(statement, Op) and statement.effect) or self.has_effect(
-                    inputs(statement)
-                ):
-                    return True
-        return False
+                yield statement
+                yield from self.folded(inputs(statement))
+
+    def has_effect(self, operand: Operand) -> bool:
+        """Whether evaluating the printed operand does more than compute."""
+        return any(isinstance(s, Pop) or (isinstance(s, Op) and s.effect)
+                   for s in self.folded(operand))
 
     def variables(self, operand: Operand) -> Iterator[Value]:
         """The variables that the printed operand mentions."""
@@ -217,6 +224,8 @@ class _Pending:
     names: frozenset[str | None]
     effects: tuple[int, ...]
     size: int
+    takes: frozenset[int] = NOTHING
+    """The lists from which it takes the last item."""
 
 
 @dataclass(slots=True)
@@ -236,6 +245,8 @@ class _Planner:
         self.sources: dict[Value, list[tuple[Operand, tuple[Block, Statement | None]]]] = {}
         self.needed: set[Value] = set()
         self.named: Counter[str | None] = Counter()
+        self.latest: dict[str | None, Value] = {}
+        """The last value of each name."""
         self.inlined: set[Value] = set()
         self.everywhere: dict[Value, int] = {}
         self.indices: Counter[str | None] = Counter()
@@ -248,7 +259,8 @@ class _Planner:
 
     def plan(self) -> Plan:
         body = self.function.body
-        self.named.update(param.name for param in body.params)
+        for param in body.params:
+            self.name(param)
         self.scan(body)
         self.use(body.results, (body, None))
         self.loose = self.find_loosely_bound()
@@ -275,7 +287,8 @@ class _Planner:
             for value in defined(statement):
                 self.definitions[value] = statement
                 self.homes[value] = block
-                self.named[value.name] += 1
+                if not _is_alias(statement):
+                    self.name(value)
             here = (block, statement)
             match statement:
                 case If(test=test, then=then, orelse=orelse, outs=outs):
@@ -286,7 +299,8 @@ class _Planner:
                             for out, result in zip(outs, arm.results, strict=True):
                                 self.flow(out, result, (arm, None))
                 case Loop(domain=domain, inits=inits, outs=outs, body=body):
-                    self.named.update(param.name for param in body.params)
+                    for param in body.params:
+                        self.name(param)
                     self.carried.update(statement.carried)
                     if domain is not None:
                         self.indices[body.params[0].name] += 1
@@ -303,6 +317,10 @@ class _Planner:
                             self.flow(param, after, (body, None))
                 case _:
                     self.use(operands(statement), here)
+
+    def name(self, value: Value) -> None:
+        self.named[value.name] += 1
+        self.latest[value.name] = value
 
     def flow(self, target: Value, source: Operand, where: tuple[Block, Statement | None]) -> None:
         """The join `target` takes its value from `source`: a use, if anyone needs the target."""
@@ -558,13 +576,14 @@ class _Planner:
 
     def statement(self, context: _Context, statement: Statement) -> None:
         match statement:
-            case Op() | Load() | View():
+            case Op() | Load() | View() | Pop():
                 self.compute(context, statement, defined(statement))
             case If() if statement in self.expressions:
                 self.fold_arms(statement)
                 self.compute(context, statement, statement.outs)
             case If():
                 self.consume(context, [statement.test], None, True, *self.summaries[statement])
+                self.flush_takers(context)
                 both = [
                     self.sequence(arm, arm.results, _Join(statement.outs), context.depth + 1)
                     for arm in (statement.then, statement.orelse)
@@ -579,7 +598,7 @@ class _Planner:
     def compute(
         self,
         context: _Context,
-        statement: Op | Load | View | If,
+        statement: Op | Load | View | Pop | If,
         outs: list[Value],
     ) -> None:
         """A statement that may fold into the one which uses its value."""
@@ -589,6 +608,9 @@ class _Planner:
             return
         if len(outs) == 1 and self.may_fold(context, outs[0], statement):
             info = self.consume(context, inputs(statement), statement, root=False)
+            if isinstance(statement, Pop):
+                self.flush_readers(context, info.reads, frozenset())
+                info.takes |= info.reads
             if isinstance(statement, Op) and statement.effect:
                 self.effects += 1
                 info.effects = (*info.effects, self.effects)
@@ -615,6 +637,7 @@ class _Planner:
         if domain is not None:
             self.consume(context, [domain.start, domain.stop, domain.step], None, root=False)
         self.flush_readers(context, writes, names)
+        self.flush_takers(context)
         if pairs:
             context.items.append(Moves(pairs))
         body = self.sequence(loop.body, loop.body.results, _Again(loop), context.depth + 1)
@@ -628,9 +651,13 @@ class _Planner:
 
     def may_fold(self, context: _Context, value: Value, statement: Statement) -> bool:
         sites = self.sites.get(value, ())
-        if len(sites) != 1 or self.clobbers(statement):
+        if len(sites) != 1:
             return False
         block, consumer = sites[0]
+        if self.clobbers(statement) and not isinstance(statement, Pop):
+            return False
+        if isinstance(statement, Pop) and isinstance(consumer, Loop | None):
+            return False
         if block is not context.block:
             return False
         if isinstance(statement, Op) and statement.effect:
@@ -642,7 +669,7 @@ class _Planner:
             if value in leaves(consumer.path):
                 return False
         name = value.name
-        if name is None:
+        if name is None or (name.endswith("_old") and not _is_users(name, statement)):
             return True
         match statement, consumer:
             case Load(ref=ref, path=()), _ if name == ref.name:
@@ -674,11 +701,9 @@ class _Planner:
             case Op(fn=fn, args=[Value() as array, Constant()], outs=[out]) if fn is dimension:
                 if out.name is not None or not 2 <= self.count(out) <= 4:
                     return False
-                if array in self.inlined or array in self.loose:
-                    return False
                 if isinstance(array.type, Ref) and not isinstance(array.type.target, Array):
                     return False
-                return array.name is not None and self.named[array.name] == 1
+                return self.is_steady(array)
         return False
 
     def is_place(self, statement: Statement) -> bool:
@@ -700,10 +725,12 @@ class _Planner:
         return isinstance(by, Constant) and len(repr(by.value)) + len(base.name) <= 6
 
     def is_steady(self, value: Value) -> bool:
-        """Whether the variable of the value is a name for one thing, or counts a loop."""
+        """Whether no other value takes the name of this one from it, but the index of a loop."""
         if value in self.inlined or value in self.loose or value.name is None:
             return False
-        return self.named[value.name] in (1, self.indices[value.name])
+        if self.latest[value.name] is value:
+            return value not in self.carried
+        return self.named[value.name] == self.indices[value.name]
 
     def consume(
         self,
@@ -748,6 +775,8 @@ class _Planner:
         self.gather(info, reads, pending)
         for leaf in taken:
             del pending[leaf]
+        # Of a list that is read here, what came before was to take the last item.
+        self.flush(context, [v for v in pending if pending[v].takes & info.reads])
         if root and statement is not None and _mirrors(statement):
             # The forward sweep is written down before the backward sweep begins.
             self.flush(context, [v for v in pending if not _mirrors(self.definitions[v])])
@@ -763,6 +792,7 @@ class _Planner:
             if leaf in pending:
                 info.reads |= pending[leaf].reads
                 info.names |= pending[leaf].names
+                info.takes |= pending[leaf].takes
             elif leaf in self.everywhere:
                 info.names |= {v.name for v in self.variables(leaf)}
             elif leaf not in self.inlined:
@@ -811,6 +841,10 @@ class _Planner:
             if info.reads & writes or info.names & names
         ]
         self.flush(context, disturbed)
+
+    def flush_takers(self, context: _Context) -> None:
+        """Before a block that may read the lists: take their items."""
+        self.flush(context, [v for v, info in context.pending.items() if info.takes])
 
     def flush(self, context: _Context, values: list[Value]) -> None:
         """Write pending expressions down as lines of their own."""
@@ -939,6 +973,20 @@ def _raises_anywhere(statement: If) -> bool:
 
 def _mirrors(statement: Statement) -> bool:
     return statement.origin is not None and statement.origin.mirror
+
+
+def _is_alias(statement: Statement) -> bool:
+    """Whether the statement only gives the contents of a reference the name of the reference."""
+    match statement:
+        case Load(ref=ref, path=(), out=out):
+            return out.name == ref.name
+    return False
+
+
+def _is_users(name: str, statement: Statement) -> bool:
+    """Whether the user wrote the name, and no pass made it up."""
+    origin = statement.origin
+    return origin is None or re.search(rf"\b{re.escape(name)}\b", origin.text) is not None
 
 
 def _same_line(a: Statement, b: Statement) -> bool:

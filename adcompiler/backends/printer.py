@@ -57,7 +57,7 @@ class Printer(astunparse.Unparser):
 
     def dispatch(self, tree: ast.AST | list) -> None:
         if isinstance(tree, ast.expr):
-            self.write(ast.unparse(tree))
+            self.write(expression(tree))
             return
         if isinstance(tree, ast.stmt):
             self.comment(tree)
@@ -78,7 +78,7 @@ class Printer(astunparse.Unparser):
     def bare(self, tree: ast.expr) -> None:
         """An expression, a tuple without its parentheses."""
         if isinstance(tree, ast.Tuple) and len(tree.elts) > 1:
-            self.write(", ".join(map(ast.unparse, tree.elts)))
+            self.write(", ".join(map(expression, tree.elts)))
         else:
             self.dispatch(tree)
 
@@ -144,6 +144,14 @@ class Printer(astunparse.Unparser):
         self.leave()
 
 
+def expression(tree: ast.expr) -> str:
+    """The text of an expression, with strings in double quotes where that is plain."""
+    text = ast.unparse(tree)
+    if "'" in text and '"' not in text and "\\" not in text:
+        return text.replace("'", '"')
+    return text
+
+
 def wrap(line: str) -> list[str]:
     """A line of code as lines of at most `WIDTH` columns, if it has brackets to break inside.
 
@@ -157,7 +165,8 @@ def wrap(line: str) -> list[str]:
     if len(line) <= WIDTH:
         return [line]
     groups, breaks = _structure(line)
-    if not groups or max(close - start for start, close in groups) < 12:
+    widest = max((close - start for start, close in groups), default=0)
+    if widest < len(line.strip()) // 2:
         line = _bracketed(line)
         groups, breaks = _structure(line)
         if not groups:

@@ -76,6 +76,9 @@ class _Timeline:
         writes: frozenset[int] = NOTHING,
     ) -> int:
         at = len(self.events)
+        for popped in self.plan.folded(reads):
+            if isinstance(popped, Pop):
+                writes |= {self.plan.storage.class_of(popped.ref)}
         self.events.append(_Event(at, arms, loops, reads, keeps, writes, statement))
         kept = {id(operand) for operand in keeps}
         for operand in reads:
@@ -172,6 +175,7 @@ def decide_copies(plan: Plan) -> None:
             _check_overlap(storage, statement)
     _protect_result(plan, timeline)
     _drop_aliases(plan, plan.items)
+    plan.forget()
 
 
 def _keep(
@@ -253,6 +257,8 @@ def _drop_aliases(plan: Plan, items: list[Item]) -> None:
         match item:
             case Step(statement=Load(ref=ref, path=(), out=out)):
                 named = out.name is not None and out.name != ref.name
+                # What a loop carries changes before its test is made.
+                named = named or ref in plan.carried
                 if not named and out not in plan.storage.copied and plan.sites.get(out):
                     if not isinstance(out.type, Scalar):
                         items.remove(item)

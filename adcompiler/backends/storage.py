@@ -28,6 +28,7 @@ from adcompiler.ir.nodes import (
     Op,
     Operand,
     Path,
+    Pop,
     Slice,
     Statement,
     Value,
@@ -207,6 +208,8 @@ class Storage:
                 if holds_references(out.type):
                     return frozenset((number,))
                 return frozenset(self.classes.within(number))
+            case Pop(ref=ref):
+                return frozenset((self.class_of(ref),))
             case Op(args=args):
                 if isinstance(statement.fn, Function):
                     found = [self.classes.within(self.classes[leaf]) for leaf in leaves(args)

@@ -13,6 +13,7 @@ The function itself is left as it is; statements that change are copied, and the
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 import numpy as np
 
@@ -29,7 +30,8 @@ from adcompiler.ir.nodes import (
 )
 from adcompiler.ir.types import Array, target
 
-_SHAPE = (dimension, np.shape, np.zeros_like, np.empty_like)
+_SHAPE = {dimension, np.shape, np.zeros_like, np.empty_like}
+_COPIES = {np.ndarray.copy, np.copy, np.array}
 
 
 def tidy(function: Function) -> Function:
@@ -44,22 +46,30 @@ def tidy(function: Function) -> Function:
 def _block(block: Block, held: dict[Value, Value]) -> Block:
     """The block, with shapes asked of the memory in `held`; itself if nothing changes."""
     held = dict(held)
-    statements = [_statement(statement, held) for statement in block.statements]
+    copies: dict[Value, Value] = {}
+    statements = [_statement(statement, held, copies) for statement in block.statements]
     if all(new is old for new, old in zip(statements, block.statements, strict=True)):
         return block
     return Block(block.params, statements, block.results)
 
 
-def _statement(statement: Statement, held: dict[Value, Value]) -> Statement:
+def _statement(
+    statement: Statement, held: dict[Value, Value], copies: dict[Value, Value]
+) -> Statement:
     match statement:
+        case Op(args=[Value() as array, *rest]):
+            if array in held and _is_one_of(statement.fn, _SHAPE):
+                changed = copy.copy(statement)
+                changed.args = [held[array], *rest]
+                return changed
+            plain = not rest and not statement.keywords and isinstance(array.type, Array)
+            if plain and _is_one_of(statement.fn, _COPIES):
+                copies[statement.outs[0]] = array
         case New(source=Value() as source, out=out):
+            source = copies.get(source, source)
             if out.name is not None and out.name == source.name:
                 if isinstance(target(out.type), Array):
                     held.setdefault(source, out)
-        case Op(fn=fn, args=[Value() as array, *rest]) if array in held and fn in _SHAPE:
-            changed = copy.copy(statement)
-            changed.args = [held[array], *rest]
-            return changed
         case If(then=then, orelse=orelse):
             arms = _block(then, held), _block(orelse, held)
             if arms != (then, orelse):
@@ -73,3 +83,10 @@ def _statement(statement: Statement, held: dict[Value, Value]) -> Statement:
                 changed.body = inner
                 return changed
     return statement
+
+
+def _is_one_of(fn: Any, functions: set) -> bool:
+    try:
+        return fn in functions
+    except TypeError:  # a callable object that cannot be hashed
+        return False

@@ -86,6 +86,7 @@ class _Tidy:
             for inner in blocks(statement):
                 self.block(inner)
         self.sink_births(block)
+        self.gather_entries(block)
         self.cancel(block)
         self.sink_zeros(block)
         self.merge_equal(block)
@@ -199,6 +200,54 @@ class _Tidy:
                     statements[later] = New(user.value, statement.out, origin=user.origin)
                     del statements[begin]
                 break
+
+    def gather_entries(self, block: Block) -> None:
+        """A short buffer to each of whose places one number is added is an array of them."""
+        statements = block.statements
+        for statement in list(statements):
+            if not (isinstance(statement, New) and self.is_zeros(statement.source)):
+                continue
+            kind = statement.out.type.target
+            if not isinstance(kind, T.Array) or kind.shape is None or len(kind.shape) != 1:
+                continue
+            count = kind.shape[0].constant
+            if count is None or count > 8 or statement.origin is None:
+                continue
+            root = self.classes.find(statement.out)
+            begin = statements.index(statement)
+            entries: dict[int, Any] = {}
+            used: list[int] = []
+            for later in range(begin + 1, len(statements)):
+                user = statements[later]
+                if root not in self.touched(user):
+                    continue
+                index = (
+                    user.path[0] if isinstance(user, Accumulate) and len(user.path) == 1 else None
+                )
+                if not isinstance(index, Constant) or type(index.value) is not int:
+                    break
+                place = index.value % count
+                scalar = isinstance(type_of(user.value), T.Scalar)
+                if user.ref is not statement.out or place in entries or not scalar:
+                    break
+                entries[place] = user.value
+                used.append(later)
+                if len(entries) == count:
+                    break
+            if len(entries) != count:
+                continue
+            whole = Value(None, kind)
+            keywords = {}
+            if kind.dtype != "float64":
+                keywords["dtype"] = Constant(np.dtype(kind.dtype).type)
+            last = statements[used[-1]]
+            made = Op(np.array, [[entries[k] for k in range(count)]], keywords, [whole],
+                      origin=last.origin)
+            born = New(whole, statement.out, origin=last.origin)
+            gone = {id(statement), *(id(statements[k]) for k in used)}
+            at = used[-1] + 1
+            statements[at:at] = [made, born]
+            block.statements = statements = [s for s in statements if id(s) not in gone]
 
     def is_zeros(self, source: Any) -> bool:
         made = self.makers.get(source) if isinstance(source, Value) else None

@@ -83,9 +83,17 @@ class _Algebra:
     def keep(self, statement: Statement, block: Block) -> None:
         block.statements.append(statement)
         if isinstance(statement, Op) and len(statement.outs) == 1:
-            if statement.origin is not None and statement.origin.mirror:
+            mirror = statement.origin is not None and statement.origin.mirror
+            if mirror or self.is_multiple(statement):
                 self.builder.definition[statement.outs[0]] = statement
                 self.home[statement.outs[0]] = block
+
+    def is_multiple(self, op: Op) -> bool:
+        """Whether a nameless value of the user's is a multiple of another."""
+        fn = ARITHMETIC.get(op.fn, op.fn)
+        if op.outs[0].name is not None:
+            return False
+        return fn is operator.neg or (fn is operator.mul and number(op.args[0]) is not None)
 
     def is_arithmetic(self, op: Op) -> bool:
         return not op.effect and not op.keywords and len(op.outs) == 1

@@ -11,7 +11,7 @@ import numpy as np
 from adcompiler import errors, runtime
 from adcompiler.ir import operations
 from adcompiler.ir import types as T
-from adcompiler.ir.infer import IN_PLACE, type_of
+from adcompiler.ir.infer import IN_PLACE, never_one, type_of
 from adcompiler.ir.nodes import Constant, Op, Origin, Statement, Value, dimension
 from adcompiler.ir.parse import parse
 from adcompiler.ir.resolve import Resolver
@@ -26,7 +26,10 @@ ARITHMETIC = {
 
 
 POLES = {runtime.pole_product, runtime.pole_quotient, runtime.quotient, runtime.raised}
-SPREADING = {operator.mul, operator.truediv, runtime.pole_product, runtime.pole_quotient}
+SPREADING = {
+    operator.mul, operator.truediv, operator.add, operator.sub, runtime.pole_product,
+    runtime.pole_quotient,
+}  # fmt: skip
 FINITE = {
     operator.add, operator.sub, operator.mul, operator.neg, np.sin, np.cos, np.tanh, np.exp,
     np.arctan, operator.lt, operator.le, operator.gt, operator.ge, np.sign,
@@ -66,11 +69,42 @@ class Builder(Resolver):
             origin = Origin(origin.position, origin.text, mirror, origin.order + 1)
         self.fixed_origin = origin or Origin(None, "", mirror)
 
+    def transposed_again(self, x: Any) -> Any:
+        """`x.T.T` is `x`."""
+        inner = self.made_by(x, np.transpose)
+        if inner is not None and len(inner) == 1:
+            return inner[0]
+        made = self.maker(x)
+        if made is not None and made.fn is getattr and made.args[1].value == "T":
+            return made.args[0]
+        return None
+
+    def maker(self, x: Any) -> Op | None:
+        """The operation that made a value, where it is known."""
+        return self.definition.get(x) if isinstance(x, Value) else None
+
+    def element_count(self, shape: Any, axis: Any) -> Any:
+        """`runtime.count` written out: the product of the lengths that are reduced."""
+        if not isinstance(shape, tuple) or not isinstance(axis, (Constant, tuple)):
+            return None
+        places = axis.value if isinstance(axis, Constant) else tuple(a.value for a in axis)
+        if places is None:
+            places = tuple(range(len(shape)))
+        places = places if isinstance(places, tuple) else (places,)
+        total: Any = Constant(1)
+        for place in places:
+            total = self.op(operator.mul, shape[place], total)
+        return total
+
     def simpler(self, fn: Callable, args: list, keywords: dict) -> Any:
         """Algebraic identities that hold for every number (and array) they are used on here."""
         if keywords:
             return None
         fn = ARITHMETIC.get(fn, fn)
+        if fn is np.transpose and len(args) == 1:
+            return self.transposed_again(args[0])
+        if fn is runtime.count and len(args) == 2:
+            return self.element_count(*args)
         if len(args) == 2 and fn in SPREADING:
             x, y = self.unspread(fn, *args)
             if x is not args[0] or y is not args[1]:
@@ -90,13 +124,33 @@ class Builder(Resolver):
         for swap in (False, True):
             p, q = (y, x) if swap else (x, y)
             spread = self.made_by(p, runtime.unreduce)
-            if spread is None or not isinstance(type_of(spread[0]), T.Scalar):
-                continue
             mine, other = type_of(p), type_of(q)
-            if isinstance(mine, T.Array) and isinstance(other, T.Array):
-                if mine.shape is not None and mine.shape == other.shape:
-                    return (q, spread[0]) if swap else (spread[0], q)
+            if spread is None or not (isinstance(mine, T.Array) and isinstance(other, T.Array)):
+                continue
+            if mine.shape is None or mine.shape != other.shape:
+                continue
+            small = self.broadcastable(spread, len(mine.shape))
+            if small is not None:
+                return (q, small) if swap else (small, q)
         return x, y
+
+    def broadcastable(self, spread: list, rank: int) -> Any:
+        """What `unreduce` would repeat, in a shape that broadcasts to the same."""
+        g = spread[0]
+        kind = type_of(g)
+        if isinstance(kind, T.Scalar):
+            return g
+        axis, keepdims = (*spread[2:], None, None)[:2]
+        if isinstance(keepdims, Constant) and keepdims.value is True:
+            return g
+        if not isinstance(kind, T.Array) or not isinstance(axis, Constant):
+            return None
+        if not isinstance(axis.value, int) or rank != len(kind.shape or ()) + 1:
+            return None
+        place = axis.value % rank
+        if place == 0:
+            return g
+        return self.op(np.expand_dims, g, Constant(place))
 
     def simpler_pole(self, fn: Callable, x: Any, y: Any) -> Any:
         """Products and quotients that need not look for poles."""
@@ -110,9 +164,10 @@ class Builder(Resolver):
                 return self.op(operator.mul, x, y)
             if number(x) not in (None, 0) or self.is_finite(y):
                 return self.op(operator.mul, x, y)
-            quotient = self.made_by(y, runtime.quotient)
-            if quotient is not None and number(quotient[0]) == 1:
-                return self.op(runtime.pole_quotient, x, quotient[1])
+            for fn in (runtime.quotient, operator.truediv):
+                quotient = self.made_by(y, fn)
+                if quotient is not None and number(quotient[0]) == 1:
+                    return self.op(runtime.pole_quotient, x, quotient[1])
             return None
         if self.nonzero_divisors or number(y) not in (None, 0):
             return self.op(operator.truediv, x, y)
@@ -172,6 +227,10 @@ class Builder(Resolver):
                     negative = self.made_by(y, operator.neg)
                     if negative is not None:
                         return self.op(operator.mul, Constant(-a), negative[0])
+                inner = self.made_by(y, operator.mul)
+                if inner is not None and number(inner[0]) is not None and is_scalar(x):
+                    # A number times an array: one product of arrays, not two.
+                    return self.op(operator.mul, self.op(operator.mul, inner[0], x), inner[1])
                 for p, q in ((x, y), (y, x)):
                     negative = self.made_by(p, operator.neg)
                     if negative is not None:
@@ -179,6 +238,9 @@ class Builder(Resolver):
                 quotient = self.made_by(y, operator.truediv)
                 if quotient is not None and number(quotient[0]) == 1:
                     return self.op(operator.truediv, x, quotient[1])
+                if quotient is not None and a is not None and number(quotient[0]) is not None:
+                    top = Constant(a * number(quotient[0]))
+                    return self.op(operator.truediv, top, quotient[1])
                 inner = self.made_by(x, operator.mul)
                 if inner is not None and number(inner[0]) is not None and b is None:
                     rest = self.op(operator.mul, inner[1], y)
@@ -249,6 +311,10 @@ class Builder(Resolver):
             ) from error
 
 
+def is_scalar(operand: Any) -> bool:
+    return isinstance(type_of(operand), T.Scalar)
+
+
 def is_number_like(operand: Any) -> bool:
     return isinstance(type_of(operand), (T.Scalar, T.Array))
 
@@ -274,10 +340,14 @@ def fit(builder: Resolver, g: Any, like: Value) -> Any:
                 k for k, at in enumerate(axes)
                 if at >= 0 and wanted.shape[at].constant == 1 and mine.shape[k].constant != 1
             )
+            # A length that is not 1 was not broadcast: it is that of the result.
             rest = all(
                 at < 0 or k in unit or mine.shape[k] == wanted.shape[at]
+                or never_one(wanted.shape[at])
                 for k, at in enumerate(axes)
             )
+            if rest and not extra and not unit and mine.dtype == wanted.dtype:
+                return g
             if rest and mine.dtype == wanted.dtype and bool(extra) != bool(unit):
                 if extra:
                     axis: Any = extra[0] if len(extra) == 1 else extra

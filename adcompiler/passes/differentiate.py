@@ -108,6 +108,10 @@ class _Writer(Builder):
         self.sources: dict[T.Dim, tuple[Value, int]] = {}
         """Where a symbolic length can be read: an axis of a parameter."""
 
+    def maker(self, x: Any) -> Op | None:
+        made = self.definition.get(x) or self.record.definition.get(x)
+        return made if isinstance(made, Op) else None
+
     def known_length(self, dim: T.Dim) -> tuple[Value, int] | None:
         return self.sources.get(dim)
 
@@ -444,6 +448,8 @@ class _Reverse:
         if old is None:
             self.adjoint[operand] = g
             return
+        if isinstance(old, Value) and old in self.writer.definition:
+            old.name = None  # a part of the sum
         total = self.writer.op(operator.add, old, g)
         self.name_adjoint(total, operand)
         self.adjoint[operand] = total

@@ -61,7 +61,7 @@ from adcompiler.rules import book
 MUTATIONS = (Store, Accumulate, Append, Pop)
 
 CHEAP = {
-    np.add, np.subtract, np.multiply, np.negative, np.less, np.less_equal, np.greater,
+    np.add, np.subtract, np.multiply, np.negative, np.divide, np.less, np.less_equal, np.greater,
     np.greater_equal, np.equal, np.not_equal, operator.not_, operator.is_, operator.is_not,
     np.floor_divide, np.remainder, np.minimum, np.maximum, np.logical_and, np.logical_or,
     np.logical_not, min, max, dimension, len, abs, int, operator.getitem,

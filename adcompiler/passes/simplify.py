@@ -14,6 +14,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import numpy as np
+
 from adcompiler.analysis.activity import memory_classes
 from adcompiler.analysis.unification import Unification
 from adcompiler.ir import types as T
@@ -276,6 +278,10 @@ def operand_key(operand: Operand) -> Any:
     return (type(operand), *(operand_key(item) for item in operand))
 
 
+BIRTHS = {np.zeros, np.zeros_like, np.empty, np.empty_like}
+"""What becomes memory of its own is not worth merging: each would be a copy."""
+
+
 def use_first_of_equals(function: Function) -> None:
     """Where the user computed a value twice, let the backward sweep read the first, in place.
 
@@ -364,7 +370,7 @@ def common_subexpressions(function: Function) -> None:
             rewrite_operands(statement, equal if mirror else final)
             key = None
             match statement:
-                case Op(fn=fn, outs=[_]) if not statement.effect:
+                case Op(fn=fn, outs=[_]) if not statement.effect and fn not in BIRTHS:
                     key = (fn, operand_key(list(statement.args)),
                            operand_key([v for _, v in sorted(statement.keywords.items())]),
                            tuple(sorted(statement.keywords)),

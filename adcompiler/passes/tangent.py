@@ -328,13 +328,13 @@ class _Tangent:
             given = {k: v for k, v in given.items() if k in names}
             return writer.rule(rule.forward, [], given)
         if rule.kind == "linear":
-            return self.applied(op, fn, args, keywords, bound[rule.inputs[0]])
+            return self.applied(fn, args, keywords, 0, rule.inputs[0])
         if rule.kind == "bilinear":
             total: Operand | None = None
-            for name in rule.inputs:
+            for place, name in enumerate(rule.inputs):
                 if self.dot(bound.get(name)) is None:
                     continue
-                part = self.applied(op, fn, args, keywords, bound[name])
+                part = self.applied(fn, args, keywords, place, name)
                 total = part if total is None else writer.op(operator.add, total, part)
             return total
         raise errors.DifferentiationError(
@@ -344,21 +344,15 @@ class _Tangent:
             position=writer.position(),
         )
 
-    def applied(self, op: Op, fn: Callable, args: list, keywords: dict, which: Operand) -> Operand:
-        """The operation with the tangent of one argument in its place."""
-        done = False
-
-        def swap(operand: Operand) -> Operand:
-            nonlocal done
-            if operand is which and not done:
-                done = True
-                return self.tree_dot(operand)
-            return operand
-
-        writer = self.writer
-        new_args = [swap(arg) for arg in args]
-        new_keywords = {k: swap(v) for k, v in keywords.items()}
-        return operations.apply(writer, fn, new_args, new_keywords)
+    def applied(self, fn: Callable, args: list, keywords: dict, place: int, name: str) -> Operand:
+        """The operation with the tangent of one argument, by place or name, instead of it."""
+        args, keywords = list(args), dict(keywords)
+        if place < len(args):
+            args[place] = self.tree_dot(args[place])
+        else:
+            (key,) = keywords if len(keywords) == 1 else (name,)
+            keywords[key] = self.tree_dot(keywords[key])
+        return operations.apply(self.writer, fn, args, keywords)
 
     def tree_dot(self, operand: Operand) -> Operand:
         if isinstance(operand, (tuple, list)):

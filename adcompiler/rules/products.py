@@ -17,6 +17,10 @@ from adcompiler.runtime import (
 def matmul(g, a, b):
     if np.ndim(a) == 1 and np.ndim(b) == 1:
         return g * b, g * a
+    if np.ndim(a) == 1 and np.ndim(b) == 2:
+        return np.matmul(b, g), np.outer(a, g)
+    if np.ndim(a) == 2 and np.ndim(b) == 1:
+        return np.outer(g, b), np.matmul(np.transpose(a), g)
     if np.ndim(a) == 1:
         a_bar = np.matmul(b, np.expand_dims(g, -1))[..., 0]
         return unbroadcast(a_bar, a), np.expand_dims(a, -1) * np.expand_dims(g, -2)
@@ -34,6 +38,8 @@ def dot(g, a, b):
         return unbroadcast(g * b, a), unbroadcast(g * a, b)
     if np.ndim(a) == 1 and np.ndim(b) == 1:
         return g * b, g * a
+    if np.ndim(a) == 2 and np.ndim(b) == 1:
+        return np.outer(g, b), np.matmul(np.transpose(a), g)
     if np.ndim(b) == 1:
         return np.expand_dims(g, -1) * b, np.tensordot(g, a, np.ndim(g))
     if np.ndim(a) == 2 and np.ndim(b) == 2:
