@@ -461,7 +461,16 @@ class Generator:
                     self.put(Load(ref, (), out))
                     self.scope.add("vectors", out)
                 case 3:
-                    self.branch()
+
+                    def close(ref=ref):
+                        length = self.op("int", len, ref, name=None)
+                        self.scope.values["int"].pop()
+                        return [self.op("float", operator.mul, length, Constant(0.5))]
+
+                    out = self.value("float", self.name())
+                    arms = self.fill([], 0, close), self.fill([], 0, lambda: [Constant(0.0)])
+                    self.put(If(self.pick("bool"), *arms, [out]))
+                    self.scope.add("float", out)
                 case 4:
                     self.lists()
         self.op(item, operator.sub, *self.random.sample(taken, 2), name=self.name())
