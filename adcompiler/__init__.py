@@ -14,6 +14,7 @@ from adcompiler.api import (
     vjp,
 )
 from adcompiler.errors import AdcompilerError
+from adcompiler.runtime import stop_gradient
 
 __all__ = [
     "AdcompilerError",
@@ -26,6 +27,7 @@ __all__ = [
     "jacobian",
     "jacrev",
     "jvp",
+    "stop_gradient",
     "value_and_grad",
     "vjp",
 ]

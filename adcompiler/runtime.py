@@ -561,3 +561,31 @@ def _overlap_error():
     except ImportError:  # saved code that runs without the package
         return ValueError
     return OverlapError
+
+
+def refuse_result(x, name):
+    """Raise unless the result of a function to be differentiated is one number."""
+    if isinstance(x, float | np.floating):
+        return
+    if isinstance(x, np.ndarray) and x.ndim == 0 and x.dtype.kind == "f":
+        return
+    what = "None" if x is None else f"a {type(x).__name__}"
+    try:
+        from adcompiler.errors import DifferentiationError
+    except ImportError:  # saved code that runs without the package
+        raise TypeError(f"`{name}` returned {what}: a gradient is that of one float") from None
+    raise DifferentiationError(
+        f"`{name}` returned {what}",
+        reason="a gradient is that of one float",
+        remedy="return a float on every path",
+    )
+
+
+def stop_gradient(x):
+    """`x`, of which derivatives know nothing: it counts as a constant."""
+    return x
+
+
+def bound(x):
+    """`x`; to read a name that may not be bound is what raises."""
+    return x

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import threading
+import types
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -79,6 +80,10 @@ class Derivative:
             raise TypeError(f"{label} takes a function, not {type(function).__name__}")
         if backend not in ("numpy",):
             raise ValueError(f"unknown backend {backend!r}: 'numpy' is the one there is")
+        self._bound: tuple = ()
+        if isinstance(function, types.MethodType):
+            self._bound = (function.__self__,)
+            argnums, function = shift(argnums, argnames), function.__func__
         self.primal = function
         self.mode = mode
         self.label = label
@@ -86,7 +91,6 @@ class Derivative:
         self.argnames = argnames
         self.has_aux = has_aux
         self.backend = backend
-        self._bound: tuple = ()
         self._static: set[tuple] = set()
         self._cache: dict[Any, Specialisation] = {}
         self._patterns: dict[Any, Specialisation] = {}
@@ -271,7 +275,11 @@ class Derivative:
             leaf.path: result_type(result)
             for leaf, result in zip(wrt, made.body.results[count:])
         }
-        grads = self.gradient_form(signature, chosen, args, kinds)
+        order: list[tuple] = []
+        grads = self.gradient_form(signature, chosen, args, kinds, order)
+        # The results in the order in which the answer names them.
+        bars = dict(zip((leaf.path for leaf in wrt), made.body.results[count:]))
+        made.body.results = [*made.body.results[:count], *(bars[path] for path in order)]
         form: Any = grads
         if value:
             form = abstract.Items(tuple, (primal.form, grads))
@@ -357,12 +365,16 @@ class Derivative:
         return tree.position(tree.node)
 
     def gradient_form(
-        self, signature: Signature, chosen: dict, args: tuple, kinds: dict[tuple, Any]
+        self, signature: Signature, chosen: dict, args: tuple, kinds: dict[tuple, Any],
+        order: list[tuple],
     ) -> abstract.Structure:
-        """The structure of the gradient: that of the arguments it is taken of."""
+        """The structure of the gradient: that of the arguments it is taken of.
+
+        The paths of its leaves are appended to `order`.
+        """
 
         def structured(place: Any) -> abstract.Structure:
-            return form_of(chosen[place], kinds, (place,))
+            return form_of(chosen[place], kinds, (place,), order)
 
         names = self.parameter_names()
         by_number = by_name = None
@@ -535,15 +547,18 @@ def result_type(result: Any) -> Any:
     return type_of(result)
 
 
-def form_of(value: Any, kinds: dict[tuple, Any], path: tuple) -> abstract.Structure:
+def form_of(
+    value: Any, kinds: dict[tuple, Any], path: tuple, order: list[tuple]
+) -> abstract.Structure:
     """The structure of a gradient with respect to `value`: None for what is not a float."""
     if isinstance(value, (tuple, list)):
-        items = tuple(form_of(item, kinds, (*path, k)) for k, item in enumerate(value))
+        items = tuple(form_of(item, kinds, (*path, k), order) for k, item in enumerate(value))
         return abstract.Items(type(value), items)
     if isinstance(value, dict):
-        items = tuple(form_of(item, kinds, (*path, k)) for k, item in value.items())
+        items = tuple(form_of(item, kinds, (*path, k), order) for k, item in value.items())
         return abstract.Items(dict, items, tuple(value))
     if path in kinds:
+        order.append(path)
         return abstract.Leaf(kinds[path])
     return abstract.Static(Constant(None))
 

@@ -70,6 +70,12 @@ def check(function: Function, stage: str = "") -> None:
 def resolved(function: Callable, signature: Signature) -> Primal:
     """Source to IR with memory."""
     ir, form, resolver = resolve(function, signature.args, signature.keywords, signature.leaves)
+    if resolver.changed_arguments and signature.shared:
+        raise errors.ResolveError(
+            f"`{ir.name}` changes a list or dict that was passed to it twice",
+            reason="which of the two would change is not told apart",
+            remedy="pass a copy for one of them",
+        )
     for each in (*called(ir), ir):
         dead_code(each, object_classes)
         to_memory(each)
@@ -137,12 +143,23 @@ def scalar_result(primal: Primal, name: str, aux: bool, position: Any) -> int:
             remedy="return a float" if kind.kind != "complex" else "return a real number, e.g. abs",
             position=position,
         )
+    if isinstance(kind, T.Unknown):
+        check_at_run_time(primal, name)
     if isinstance(kind, T.Object):
         raise errors.DifferentiationError(
             f"`{name}` returns a {kind.cls.__name__}", reason="it has no derivative",
             remedy="return a float", position=position,
         )
     return 0
+
+
+def check_at_run_time(primal: Primal, name: str) -> None:
+    """Let the code itself refuse a result that is not one number."""
+    result = primal.results[0]
+    out = Value(None, T.Object(type(None)))
+    primal.function.body.statements.append(
+        Op(runtime.refuse_result, [result, Constant(name)], {}, [out], effect=True)
+    )
 
 
 def own_results(function: Function) -> None:
@@ -156,6 +173,10 @@ def own_results(function: Function) -> None:
     results = []
     for result in function.body.results:
         kind = type_of(result)
+        if isinstance(result, Constant) and isinstance(result.value, np.ndarray):
+            fresh = Value(None, kind)
+            function.body.statements.append(Op(np.array, [result], {}, [fresh]))
+            result = fresh
         if isinstance(kind, (T.Array, T.Unknown)) and isinstance(result, Value):
             made = maker.get(result)
             if result in seen or not is_fresh(made, maker, uses):

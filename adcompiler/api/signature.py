@@ -58,6 +58,9 @@ class Signature:
     args: list[Any] = field(default_factory=list)
     keywords: dict[str, Any] = field(default_factory=dict)
     leaves: list[Leaf] = field(default_factory=list)
+    shared: bool = False
+    """Whether one list or dict stands in two places among the arguments."""
+    seen: set[int] = field(default_factory=set)
     lengths: dict[int, str] = field(default_factory=dict)
     """The symbol that stands for each length: equal lengths share one."""
 
@@ -74,6 +77,9 @@ class Signature:
 
     def abstract(self, value: Any, path: tuple, name: str, static: frozenset) -> Any:
         """The abstract value of an argument."""
+        if isinstance(value, (list, dict)):
+            self.shared = self.shared or id(value) in self.seen
+            self.seen.add(id(value))
         if isinstance(value, tuple) and hasattr(value, "_fields"):
             raise _refused(name, "named tuples are not taken apart yet", "pass a plain tuple")
         if dataclasses.is_dataclass(value) and not isinstance(value, type):

@@ -14,7 +14,7 @@ import numpy as np
 
 from adcompiler import errors
 from adcompiler.api import pipeline
-from adcompiler.api.derivative import Derivative, check_argument, unflatten
+from adcompiler.api.derivative import Derivative, check_argument, check_overlap, unflatten
 from adcompiler.api.signature import Signature, flatten, is_container, rebuild
 from adcompiler.ir import abstract
 from adcompiler.ir import types as T
@@ -173,7 +173,7 @@ def jvp(fun: Callable, primals: tuple, tangents: tuple, backend: str = "numpy") 
         )
     derivative = _of(_Forward, fun, backend)
     found = derivative.specialise(primals, {})
-    dots = [_direction(leaf, tangents) for leaf in found.signature.leaves
+    dots = [_direction(leaf, primals, tangents) for leaf in found.signature.leaves
             if T.is_float(leaf.value.type)]
     return _finished(found, [leaf_of(leaf.path, primals) for leaf in found.signature.leaves],
                      dots)
@@ -185,7 +185,7 @@ def leaf_of(path: tuple, arguments: Any) -> Any:
     return arguments
 
 
-def _direction(leaf: Any, tangents: tuple) -> Any:
+def _direction(leaf: Any, primals: tuple, tangents: tuple) -> Any:
     try:
         dot = leaf_of(leaf.path, tangents)
     except (TypeError, KeyError, IndexError):
@@ -195,13 +195,28 @@ def _direction(leaf: Any, tangents: tuple) -> Any:
             f"tangent of `{leaf.value.name}`", reason="it is missing",
             remedy="tangents must have the structure of the primals",
         )
-    return conforming(dot, leaf.value.type, leaf.example, f"tangent of `{leaf.value.name}`")
+    like = leaf_of(leaf.path, primals)
+    return conforming(dot, leaf.value.type, like, f"tangent of `{leaf.value.name}`")
 
 
 def conforming(dot: Any, kind: Any, like: Any, what: str) -> Any:
     """A tangent or cotangent as the emitted code expects it, or an error that says why not."""
+    if not isinstance(dot, (int, float, np.ndarray, np.generic, list, tuple)) and dot is not None:
+        raise errors.DifferentiationError(
+            what, reason=f"it is a {type(dot).__name__}", remedy="pass numbers"
+        )
+    if np.iscomplexobj(dot) and isinstance(kind, (T.Array, T.Scalar)) and kind.kind == "float":
+        raise errors.DifferentiationError(
+            what, reason="it is complex, and the value is real", remedy="pass real numbers"
+        )
     if isinstance(kind, T.Array):
-        array = np.asarray(dot, dtype=kind.dtype)
+        try:
+            array = np.asarray(dot, dtype=kind.dtype)
+        except (TypeError, ValueError):
+            raise errors.DifferentiationError(
+                what, reason=f"{dot!r} is no array of numbers",
+                remedy="pass an array of the shape of the value",
+            ) from None
         shape = np.shape(like) if like is not None else None
         if shape is not None and array.shape != shape:
             raise errors.DifferentiationError(
@@ -220,8 +235,6 @@ def conforming(dot: Any, kind: Any, like: Any, what: str) -> Any:
 
 def _finished(found: Any, leaves: list, extra: list) -> Any:
     if found.written:
-        from adcompiler.api.derivative import check_overlap
-
         check_overlap(found.written, leaves)
     result = found.run(*leaves, *extra)
     return result if found.finish is None else found.finish(result)
@@ -234,9 +247,13 @@ def vjp(fun: Callable, *primals: Any, backend: str = "numpy") -> tuple[Any, Call
     and returns a tuple with an adjoint for each primal.  It may be called any number of times; each
     call runs the forward sweep again, on the arguments as they were.
     """
-    primals = tuple(_copied(p) for p in primals)
     out = _of(_Plain, fun, backend)
     found_out = out.specialise(primals, {})
+    if found_out.written:
+        check_overlap(
+            found_out.written, [leaf_of(leaf.path, primals) for leaf in found_out.signature.leaves]
+        )
+    primals = tuple(_copied(p) for p in primals)
     leaves = [leaf_of(leaf.path, primals) for leaf in found_out.signature.leaves]
     value = _finished(found_out, leaves, [])
     derivative = _of(_Pullback, fun, backend)
@@ -277,6 +294,11 @@ def adjoints_of(form: abstract.Structure, given: Any, value: Any) -> list:
                     remedy="pass an adjoint of the same structure",
                 )
             steps = keys if kind is dict else range(len(items))
+            if kind is dict and set(given) != set(keys):
+                raise errors.DifferentiationError(
+                    "adjoint of the result", reason=f"its keys are not {', '.join(map(str, keys))}",
+                    remedy="pass an adjoint of the same structure",
+                )
             return [
                 a for step, item in zip(steps, items)
                 for a in adjoints_of(item, given[step], value[step])
@@ -336,7 +358,7 @@ def _assemble_columns(fun: Callable, args: tuple, k: int, backend: str) -> Any:
             if not isinstance(leaf, (np.ndarray, np.generic, float)):
                 return None
             columns = columns_of[next(blocks)]
-            parts = [np.asarray(leaf_of(path, c), dtype=float) for c in columns]
+            parts = [np.asarray(leaf_of(path, c)) for c in columns]
             shape = np.shape(result) + np.shape(leaf)
             if not parts:
                 return np.zeros(shape)

@@ -124,6 +124,8 @@ class Op(Statement):
     outs: list[Value]
     effect: bool = False
     """Runs once, in its place: never dropped, merged, moved or recomputed."""
+    keeps: bool = False
+    """Not dropped even if unused, since it might raise."""
 
 
 @dataclass(slots=True, eq=False)

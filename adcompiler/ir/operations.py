@@ -44,12 +44,12 @@ from adcompiler.ir.nodes import (
 )
 from adcompiler.ir.parse import parse
 from adcompiler.rules import book
-from adcompiler.runtime import range_length
+from adcompiler.runtime import range_length, stop_gradient
 
 if TYPE_CHECKING:
     from adcompiler.ir.resolve import Resolver
 
-book.zero(dimension, range_length)
+book.zero(dimension, range_length, stop_gradient)
 
 NUMBER = (bool, int, float, complex, np.generic)
 STATIC_PARAMETERS = {
@@ -102,8 +102,48 @@ def apply(resolver: Resolver, fn: Callable, args: list, keywords: dict, effect=F
         resolver.add(Op(fn, args, keywords, outs, effect))
         return tuple(outs)
     out = resolver.value(type)
-    resolver.add(Op(fn, args, keywords, [out], effect))
+    made = Op(fn, args, keywords, [out], effect)
+    if resolver.fixed_origin is None and not effect:
+        made.keeps = _may_raise(resolver, fn, args, type)
+    resolver.add(made)
     return out
+
+
+def _may_raise(resolver: Resolver, fn: Callable, args: list, type: Any) -> bool:
+    """Whether the shapes may not fit: then the operation is kept, so that it can say so."""
+    if isinstance(type, T.Unknown):
+        return True
+    key = book.canonical(fn)
+    shapes = [t.shape for t in map(type_of, args) if isinstance(t, T.Array)]
+    if len(shapes) < 2 or any(shape is None for shape in shapes):
+        return False
+    if key is np.matmul or (key is np.dot and max(map(len, shapes)) <= 2):
+        a, b = shapes
+        inner = b[-2] if len(b) > 1 else b[0]
+        return not _fit(resolver, fn, a[-1], inner, unit=False)
+    if isinstance(key, np.ufunc) and key.signature is None:
+        fits = True
+        for one, other in zip(shapes, shapes[1:]):
+            for p, q in zip(reversed(one), reversed(other)):
+                fits = _fit(resolver, fn, p, q, unit=True) and fits
+        return not fits
+    return False
+
+
+def _fit(resolver: Resolver, fn: Callable, p: T.Dim, q: T.Dim, unit: bool) -> bool:
+    """Whether two lengths are known to fit; raises if they are known not to."""
+    if p == q or (unit and 1 in (p.constant, q.constant)):
+        return True
+    atoms = [d.atom for d in (p, q)]
+    if all(isinstance(a, tuple) and a[0] == "len" for a in atoms) or (
+        p.constant is not None and q.constant is not None
+    ):
+        raise resolver.error(
+            f"shapes that do not fit in `{getattr(fn, '__name__', 'call')}`",
+            f"one axis has length {p}, the other {q}",
+            "give both the same length, or one of them length 1",
+        )
+    return False
 
 
 def _is_foldable(operand: Any) -> bool:
@@ -398,7 +438,10 @@ def get_item(resolver: Resolver, base: Any, index: Any) -> Any:
             return base[index.value]
         if isinstance(index, Value) and index.uid in resolver.parameter_of:
             raise NeedStatic(index)
-        raise resolver.error("dict item", "the key is not among the keys that are known here")
+        raise resolver.error(
+            "dict item", "the key is not among the keys that are known here",
+            "use a key that the dict is known to have",
+        )
     if isinstance(base, Constant) and not isinstance(base.value, np.ndarray):
         if isinstance(index, Constant):
             return resolver.constant(base.value[index.value])
@@ -418,7 +461,9 @@ def get_item(resolver: Resolver, base: Any, index: Any) -> Any:
         try:
             type, _view = index_type(kind, path, resolver.fresh)
         except IndexError as error:
-            raise resolver.error("index", str(error)) from None
+            raise resolver.error(
+            "index", str(error), "give at most one index for each axis"
+        ) from None
     elif isinstance(kind, T.Unknown):
         type = T.UNKNOWN
     elif isinstance(kind, T.Scalar) and kind.dtype is not None and path in ((), _ellipsis_path):
@@ -509,7 +554,9 @@ def set_item(resolver: Resolver, base: Any, index: Any, value: Any) -> None:
     try:
         index_type(kind, path, resolver.fresh)
     except IndexError as error:
-        raise resolver.error("index", str(error)) from None
+        raise resolver.error(
+            "index", str(error), "give at most one index for each axis"
+        ) from None
     if isinstance(value, (list, tuple)):
         value = resolver.op(np.array, list(value))
     resolver.add(Store(base, path, resolver.operand(value)))
@@ -550,7 +597,10 @@ def get_attribute(resolver: Resolver, base: Any, name: str) -> Any:
         try:
             value = getattr(base.value, name)
         except AttributeError:
-            raise resolver.error(f"`.{name}`", f"{base!r} has no such attribute") from None
+            raise resolver.error(
+                f"`.{name}`", f"{base!r} has no such attribute",
+                "check the spelling and the version of the module",
+            ) from None
         if isinstance(base.value, python_types.ModuleType):
             if not base.value.__name__.startswith(("numpy", "math", "adcompiler")):
                 resolver.guard(base.value, name, value)
@@ -571,6 +621,9 @@ def get_attribute(resolver: Resolver, base: Any, name: str) -> Any:
             return apply(resolver, getattr, [base, Constant(name)], {})
         if hasattr(np.ndarray, name):
             return Method(base, name)
+        raise resolver.error(
+            f"`.{name}`", "an array has no such attribute", "check the spelling"
+        )
     if isinstance(kind, T.Scalar):
         if name == "shape":
             return ()
@@ -587,6 +640,11 @@ def get_attribute(resolver: Resolver, base: Any, name: str) -> Any:
         if callable(getattr(np.ndarray, name)):
             return Method(base, name)
         return apply(resolver, getattr, [base, Constant(name)], {})
+    owner = {T.List: list}.get(type(kind)) or runtime_class(base)
+    if owner is not None and not hasattr(owner, name):
+        raise resolver.error(
+            f"`.{name}`", f"a {owner.__name__} has no such attribute", "check the spelling"
+        )
     return Method(base, name)
 
 

@@ -24,7 +24,7 @@ from typing import Any
 import gast
 import numpy as np
 
-from adcompiler import errors
+from adcompiler import errors, runtime
 from adcompiler.ir import abstract, operations, recursion
 from adcompiler.ir import types as T
 from adcompiler.ir.abstract import Closure, Items, Leaf, Mismatch, Static
@@ -111,8 +111,12 @@ class Guard:
     holder: Any
     name: str
     expected: Any
+    contents: Any = None
+    """For a list or dict: what it held."""
 
     def holds(self) -> bool:
+        if self.contents is not None and contents_of(self.expected) != self.contents:
+            return False
         try:
             if isinstance(self.holder, dict):
                 return self.holder[self.name] is self.expected
@@ -121,6 +125,17 @@ class Guard:
             return getattr(self.holder, self.name) is self.expected
         except (KeyError, AttributeError, ValueError):
             return False
+
+
+def contents_of(value: Any) -> Any:
+    """What a list or dict holds, so that two such answers can be compared."""
+    if isinstance(value, (list, tuple)):
+        return (type(value), *map(contents_of, value))
+    if isinstance(value, dict):
+        return (dict, *((k, contents_of(v)) for k, v in value.items()))
+    if isinstance(value, (bool, int, float, complex, str)):
+        return (type(value), repr(value))
+    return id(value)
 
 
 class Resolver:
@@ -136,6 +151,13 @@ class Resolver:
         """Where set, the origin of everything written (inlined rules)."""
         self.guards: dict[tuple, Guard] = {}
         self.loop_memo: dict[Any, dict] = {}
+        self.global_objects: dict[int, Any] = {}
+        """Lists and dicts that are not the function's own (held, so that ids stay theirs)."""
+        self.argument_objects: dict[int, Any] = {}
+        self.changed_arguments = False
+        self.maybe_unbound: set[Value] = set()
+        self.checked: set[tuple[Block, Value]] = set()
+        self.outer: dict[tuple[int, str], Any] = {}
         self.unrolled: set = set()
         self.dead = False
         """After a `raise`: the rest of the block is not reached."""
@@ -242,6 +264,7 @@ class Resolver:
                 raise self.error(
                     f"call of `{tree.name}`",
                     f"it takes {len(positional)} positional arguments, {len(args)} were given",
+                    "give it the arguments of its signature",
                 )
         if arguments.vararg is not None:
             env[arguments.vararg.id] = tuple(args[len(positional):])
@@ -258,7 +281,8 @@ class Resolver:
             env[arguments.kwarg.id] = extra
         elif extra:
             raise self.error(
-                f"call of `{tree.name}`", f"it has no parameter `{next(iter(extra))}`"
+                f"call of `{tree.name}`", f"it has no parameter `{next(iter(extra))}`",
+                "give it the arguments of its signature",
             )
         for name, value in zip(positional[len(positional) - len(defaults):], defaults):
             env.setdefault(name, value)
@@ -267,7 +291,10 @@ class Resolver:
                 env[a.id] = keyword_defaults[a.id]
         for name in [*positional, *(a.id for a in arguments.kwonlyargs)]:
             if name not in env:
-                raise self.error(f"call of `{tree.name}`", f"the argument `{name}` is missing")
+                raise self.error(
+                    f"call of `{tree.name}`", f"the argument `{name}` is missing",
+                    "give it the arguments of its signature",
+                )
         return env
 
     def run(self, body: list) -> Any:
@@ -467,6 +494,13 @@ class Resolver:
 
     def replace(self, old: Any, new: Any) -> None:
         """What stood for a dict or list of known structure is changed under all its names."""
+        if id(old) in self.global_objects:
+            raise self.error(
+                "change of a global list or dict",
+                "a derivative call must not change what its caller holds",
+                "copy it inside the function first, or pass it as an argument",
+            )
+        self.changed_arguments = self.changed_arguments or id(old) in self.argument_objects
 
         def visit(value: Any) -> Any:
             if value is old:
@@ -517,7 +551,10 @@ class Resolver:
                 )
             return
         if len(items) != len(targets):
-            raise self.error("unpacking", f"{len(items)} values for {len(targets)} targets")
+            raise self.error(
+                "unpacking", f"{len(items)} values for {len(targets)} targets",
+                "give as many targets as there are values",
+            )
         for target, item in zip(targets, items):
             self.assign(target, item)
 
@@ -620,9 +657,13 @@ class Resolver:
                 self.joinable(leaf) for leaf in abstract.flatten(q, form)
             ]
 
+            unbound = any(self.may_be_unbound(v) for v in (p, q))
+
             def leaf(type: Any, name: str | None) -> Value:
                 out = self.value(type, name)
                 statement.outs.append(out)
+                if unbound:
+                    self.maybe_unbound.add(out)
                 return out
 
             return abstract.build(form, leaf, name)
@@ -636,6 +677,21 @@ class Resolver:
         result = merge(a, b, None) if a is not None or b is not None else None
         self.add(statement)
         return result
+
+    def may_be_unbound(self, value: Any) -> bool:
+        """Whether a name that stands for this might not be bound when the program runs."""
+        return value is UNBOUND or any(v in self.maybe_unbound for v in _values(value))
+
+    def check_bound(self, name: str, value: Any) -> None:
+        """Let Python itself raise where a name is read that may not be bound."""
+        tree = self.frame.tree
+        if self.fixed_origin is not None or name in tree.flags or name in tree.temporaries:
+            return
+        for leaf in _values(value):
+            if leaf in self.maybe_unbound and (self.block, leaf) not in self.checked:
+                self.checked.add((self.block, leaf))
+                out = self.value(T.Object(type(None)))
+                self.add(Op(runtime.bound, [leaf], {}, [out], effect=True))
 
     def frames_in_scope(self) -> list[Frame]:
         """The frames whose names a statement can change: its own, and those around it."""
@@ -773,6 +829,9 @@ class Resolver:
             params = {
                 place: abstract.build(form, leaf, place[1]) for place, form in forms.items()
             }
+            for place, init in names.items():
+                if self.may_be_unbound(init):
+                    self.maybe_unbound.update(_values(params[place]))
             for (depth, name), value in params.items():
                 if value is not UNBOUND:
                     self.frames[depth].env[name] = value
@@ -827,8 +886,14 @@ class Resolver:
             statement.outs.append(value)
             return value
 
+        runs = domain is None or _runs(domain)
         for (depth, name), form in forms.items():
-            self.frames[depth].env[name] = abstract.build(form, out, name)
+            built = self.frames[depth].env[name] = abstract.build(form, out, name)
+            result = UNBOUND if dead else results[depth, name]
+            if self.may_be_unbound(result) or (
+                not runs and self.may_be_unbound(names[depth, name])
+            ):
+                self.maybe_unbound.update(_values(built))
         if domain is None and isinstance(flag, Constant) and not flag.value and not dead:
             raise self.error("endless loop", "no path leaves it")
 
@@ -1106,6 +1171,8 @@ class Resolver:
                     f"`{name}` is not assigned here", "no path up to here assigns it",
                     f"assign `{name}` before",
                 )
+            if self.maybe_unbound:
+                self.check_bound(name, value)
             return value
         if name in assigned_names(frame.tree.node.body) and name not in frame.nonlocals:
             raise self.error(
@@ -1130,18 +1197,58 @@ class Resolver:
                     None
                 )
             self.guard(cell, name, value)
-            return self.constant(value, name)
+            return self.outer_object(cell, name, value)
         if name in tree.globals:
             value = tree.globals[name]
             self.guard(tree.globals, name, value)
-            return self.constant(value, name)
+            return self.outer_object(tree.globals, name, value)
         if hasattr(builtins, name):
             return Constant(getattr(builtins, name))
-        raise self.error(f"`{name}` is not defined", "", "define or import it")
+        raise self.error(
+            f"`{name}` is not defined", "no scope around here binds it", "define or import it"
+        )
+
+    def outer_object(self, holder: Any, name: str, value: Any) -> Any:
+        """What a global or a cell holds; a list or dict is one object however often it is read."""
+        if not isinstance(value, (list, dict)):
+            return self.constant(value, name)
+        key = (id(holder), name)
+        if key not in self.outer:
+            self.outer[key] = self.constant(value, name)
+            self.note_objects(self.outer[key], self.global_objects)
+        return self.outer[key]
+
+    def note_objects(self, value: Any, into: dict[int, Any]) -> None:
+        """Remember the lists and dicts in an abstract value."""
+        if isinstance(value, (tuple, list, dict)):
+            if not isinstance(value, tuple):
+                into[id(value)] = value
+            for item in value.values() if isinstance(value, dict) else value:
+                self.note_objects(item, into)
 
     def guard(self, holder: Any, name: str, value: Any) -> None:
         if self.fixed_origin is None:
-            self.guards[id(holder), name] = Guard(holder, name, value)
+            contents = contents_of(value) if isinstance(value, (list, dict)) else None
+            self.guards[id(holder), name] = Guard(holder, name, value, contents)
+
+
+def _values(value: Any) -> list[Value]:
+    """The run-time values in an abstract value."""
+    if isinstance(value, Value):
+        return [value]
+    if isinstance(value, (tuple, list)):
+        return [v for item in value for v in _values(item)]
+    if isinstance(value, dict):
+        return [v for item in value.values() for v in _values(item)]
+    return []
+
+
+def _runs(domain: Range) -> bool:
+    """Whether a loop is known to run at least once."""
+    bounds = (domain.start, domain.stop, domain.step)
+    return all(isinstance(b, Constant) for b in bounds) and bool(
+        len(range(*(b.value for b in bounds)))
+    )
 
 
 def _may_change_items(node: Any) -> bool:
@@ -1176,6 +1283,8 @@ def resolve(
     resolver = Resolver()
     for leaf in leaves:
         resolver.parameter_of[leaf.value.uid] = leaf.path
+    resolver.note_objects([*args], resolver.argument_objects)
+    resolver.note_objects(keywords, resolver.argument_objects)
     tree = parse(function)
     result = resolver.call(tree, args, keywords)
     resolver.block.params = [leaf.value for leaf in leaves]

@@ -2,16 +2,54 @@
 
 from __future__ import annotations
 
-from adcompiler.ir.nodes import Function
+from adcompiler import runtime
+from adcompiler.ir.nodes import (
+    Block,
+    Function,
+    Op,
+    Statement,
+    Value,
+    blocks,
+    leaves,
+    operands,
+    walk,
+)
 from adcompiler.passes.accumulate import tidy_accumulation
 from adcompiler.passes.algebra import algebra
 from adcompiler.passes.idioms import idioms
 from adcompiler.passes.peel import peel_last_tests
 from adcompiler.passes.simplify import common_subexpressions, dead_code
 
+
+
+def drop_needless_checks(function: Function) -> None:
+    """A name that is read anyway needs no check that it is bound, in place."""
+    for block in all_blocks(function.body):
+        kept = []
+        for at, statement in enumerate(block.statements):
+            if isinstance(statement, Op) and statement.fn is runtime.bound:
+                later = block.statements[at + 1 :]
+                if any(reads(s, statement.args[0]) for s in later if not is_mirror(s)):
+                    continue
+            kept.append(statement)
+        block.statements = kept
+
+
+def is_mirror(statement: Statement) -> bool:
+    return statement.origin is not None and statement.origin.mirror
+
+
+def reads(statement: Statement, value: Value) -> bool:
+    return any(value in leaves(operand) for operand in operands(statement))
+
+
+def all_blocks(block: Block) -> list[Block]:
+    return [block, *(b for s in walk(block) for b in blocks(s))]
+
+
 PASSES = [
     dead_code, peel_last_tests, common_subexpressions, algebra, tidy_accumulation, common_subexpressions, algebra,
-    dead_code, idioms,
+    dead_code, idioms, drop_needless_checks,
 ]
 
 

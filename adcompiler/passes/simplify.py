@@ -76,7 +76,9 @@ class Liveness:
         for result in function.body.results:
             self.need(result)
         for statement in walk(function.body):
-            if isinstance(statement, Raise) or (isinstance(statement, Op) and statement.effect):
+            if isinstance(statement, Raise) or (
+                isinstance(statement, Op) and (statement.effect or statement.keeps)
+            ):
                 self.need_statement(statement)
         for statement in roots:
             self.need_statement(statement)
