@@ -72,7 +72,7 @@ def resolved(function: Callable, signature: Signature) -> Primal:
     ir, form, resolver = resolve(function, signature.args, signature.keywords, signature.leaves)
     if resolver.changed_arguments and signature.shared:
         raise errors.ResolveError(
-            f"`{ir.name}` changes a list or dict that was passed to it twice",
+            f"`{ir.name}` changes a list or dict, and got the same one twice",
             reason="which of the two would change is not told apart",
             remedy="pass a copy for one of them",
         )

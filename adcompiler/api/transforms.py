@@ -313,9 +313,28 @@ def hvp(fun: Callable, primals: tuple, tangents: tuple, backend: str = "numpy") 
     Gives one product for each primal; the product itself if there is one primal.
     """
     primals = tuple(primals)
-    numbers = 0 if len(primals) == 1 else tuple(range(len(primals)))
-    inner = grad(fun, argnums=numbers, backend=backend)
-    return jvp(inner, primals, tuple(tangents), backend=backend)[1]
+    if len(primals) == 1:
+        return jvp(_gradient_of(fun, 0, backend), primals, tuple(tangents), backend=backend)[1]
+    numbers = tuple(k for k, p in enumerate(primals) if has_floats(p))
+    inner = _gradient_of(fun, numbers, backend)
+    products = dict(zip(numbers, jvp(inner, primals, tuple(tangents), backend=backend)[1]))
+    return tuple(products.get(k) for k in range(len(primals)))
+
+
+@functools.lru_cache(maxsize=512)
+def _gradient_of(fun: Callable, numbers: int | tuple[int, ...], backend: str) -> Derivative:
+    return grad(fun, argnums=numbers, backend=backend)
+
+
+def has_floats(value: Any) -> bool:
+    """Whether a derivative with respect to the argument makes sense."""
+    leaves: list = []
+    flatten(value, leaves)
+    return any(
+        isinstance(leaf, (float, np.floating))
+        or (isinstance(leaf, np.ndarray) and leaf.dtype.kind == "f")
+        for leaf in leaves
+    )
 
 
 def jacfwd(fun: Callable, argnums: int | tuple[int, ...] = 0, backend: str = "numpy") -> Callable:
@@ -405,6 +424,11 @@ def jacrev(fun: Callable, argnums: int | tuple[int, ...] = 0, backend: str = "nu
         for k in numbers:
             check_argument(k, args[k], [], getattr(fun, "__name__", "function"))
         out, pullback = vjp(fun, *args, backend=backend)
+        if not isinstance(out, (float, np.floating, np.ndarray)) and not is_container(out):
+            raise errors.DifferentiationError(
+                f"jacrev of `{getattr(fun, '__name__', 'function')}`",
+                reason=f"it returns a {type(out).__name__}", remedy="return floats",
+            )
         if is_container(out):
             raise errors.DifferentiationError(
                 f"jacrev of `{getattr(fun, '__name__', 'function')}`",

@@ -95,19 +95,22 @@ def emit(function: Function, header: Sequence[str] = ()) -> Emitted:
         global_names.add_function(f)
     definitions = [_Emitter(f, global_names).definition() for f in functions]
     lines: list[ast.stmt] = global_names.imports()
+    used = {name: v for name, v in global_names.namespace.items() if name in global_names.used}
     for name, literal in global_names.constants.items():
+        if name not in used:
+            continue
         lines.append(ast.Assign([ast.Name(name)], literal))
         lines[-1].blank = len(lines) > 1 and not isinstance(lines[-2], ast.Assign)
     text = print_module(ast.Module([*lines, *definitions], []))
     comments = list(header)
-    if global_names.provided:
-        namespace = global_names.namespace
-        listed = [f"{name} ({type(namespace[name]).__name__})" for name in global_names.provided]
+    listed = [f"{name} ({type(used[name]).__name__})"
+              for name in global_names.provided if name in used]
+    if listed:
         comments.append(f"Supplied from outside: {', '.join(listed)}")
     above = "".join(f"# {line}".rstrip() + "\n" for line in comments)
     if above and not lines:
         above += "\n\n"
-    return Emitted(above + text, global_names.namespace, global_names.functions[function])
+    return Emitted(above + text, used, global_names.functions[function])
 
 
 def _reachable(function: Function) -> list[Function]:
@@ -162,7 +165,9 @@ class _Emitter:
         self.lines: list[ast.stmt] = []
 
     def definition(self) -> ast.FunctionDef:
+        self.globals.printing = True
         body = self.block(self.plan.items) or [ast.Pass()]
+        self.globals.printing = False
         mirror = next((k for k, s in enumerate(body) if getattr(s, "above", None)), 0)
         if mirror:
             body[mirror].blank = True

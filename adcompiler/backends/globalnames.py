@@ -64,6 +64,9 @@ class GlobalNames:
         self.provided: list[str] = []
         """Names of objects that have no name of their own to be imported by."""
         self.functions: dict[Function, str] = {}
+        self.used: set[str] = set()
+        """The global names that the text has, while `printing`; others were only kept free."""
+        self.printing = False
         self._constants: dict[tuple[str, str], str] = {}
         self._paths: dict[int, tuple[str, ...]] = {}
         self._kept: list[Any] = []
@@ -99,6 +102,11 @@ class GlobalNames:
         if path is None:
             path = self._paths[id(thing)] = self._find(thing, hint)
             self._kept.append(thing)  # or its id may be given to another object
+        return self.dotted(path)
+
+    def dotted(self, path: tuple[str, ...]) -> ast.expr:
+        if self.printing:
+            self.used.add(path[0])
         return dotted(path)
 
     def resolve(self, name: str, thing: Any) -> ast.expr | None:
@@ -110,7 +118,7 @@ class GlobalNames:
                 for part in rest:
                     found = getattr(found, part, None)
                 if found is thing or (type(found) is type(thing) and found == thing):
-                    return dotted((*self.module(module), *rest))
+                    return self.dotted((*self.module(module), *rest))
         return None
 
     def constant(self, name: str, value: Any, written: ast.expr) -> ast.expr:
@@ -120,17 +128,17 @@ class GlobalNames:
             chosen = self._constants[key] = self.fresh(name.rpartition(".")[2])
             self.namespace[chosen] = value
             self.constants[chosen] = written
-        return ast.Name(self._constants[key])
+        return self.dotted((self._constants[key],))
 
     def attribute(self, module: str, name: str) -> ast.expr:
-        return dotted((*self.module(module), name))
+        return self.dotted((*self.module(module), name))
 
     def builtin(self, name: str) -> ast.expr:
         """A builtin, also where a parameter has its name."""
         if name not in self.forbidden:
             self.reserved.add(name)
             return ast.Name(name)
-        return dotted((*self.module("builtins"), name))
+        return self.dotted((*self.module("builtins"), name))
 
     # Search.
 
@@ -209,9 +217,13 @@ class GlobalNames:
     def imports(self) -> list[ast.stmt]:
         lines: list[ast.stmt] = []
         for module, alias in sorted(self.modules.items()):
+            if alias.partition(".")[0] not in self.used:
+                continue
             lines.append(ast.Import([ast.alias(module, alias if alias != module else None)]))
         by_module: dict[str, list[ast.alias]] = {}
         for chosen, (module, name) in sorted(self.imported.items()):
+            if chosen not in self.used:
+                continue
             alias = ast.alias(name, chosen if chosen != name else None)
             by_module.setdefault(module, []).append(alias)
         for module, names in sorted(by_module.items()):

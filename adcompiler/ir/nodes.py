@@ -43,6 +43,8 @@ class Origin:
     """Whether the statement belongs to a backward sweep; the emitter quotes `text` above it."""
     order: int = 0
     """How many derivatives were taken: 0 for the user's own statement."""
+    calls: tuple[Position, ...] = ()
+    """Where the function was called that the statement is in, innermost first."""
 
 
 class Value:

@@ -434,6 +434,8 @@ def get_item(resolver: Resolver, base: Any, index: Any) -> Any:
                     return get_item(resolver, listed, index)
             raise NeedUnroll(index)
     if isinstance(base, dict):
+        if isinstance(index, tuple) and all(isinstance(i, Constant) for i in index):
+            index = Constant(python_value(index))
         if isinstance(index, Constant) and index.value in base:
             return base[index.value]
         if isinstance(index, Value) and index.uid in resolver.parameter_of:
@@ -1194,6 +1196,14 @@ def _dict_method(resolver: Resolver, base: dict, name: str, args: list) -> Any:
 
 def _call_range(resolver: Resolver, args: list, keywords: dict) -> Any:
     parts = [resolver.operand(arg) for arg in args]
+    for part in parts:
+        kind = type_of(part)
+        if isinstance(kind, T.Array) and kind.shape != () or (
+            isinstance(kind, T.Scalar) and kind.kind not in ("int", "bool")
+        ):
+            raise resolver.error(
+                "`range`", f"a {_kind_name(kind)} is no count", "pass an integer, e.g. len(x)"
+            )
     if len(parts) == 1:
         return RangeOf(Constant(0), parts[0], Constant(1))
     if len(parts) == 2:

@@ -102,6 +102,8 @@ class Frame:
     nonlocals: set[str] = field(default_factory=set)
     arguments: dict[str, Any] = field(default_factory=dict)
     """What the parameters were bound to."""
+    calls: tuple = ()
+    """Where it was called, innermost first."""
 
 
 @dataclass(slots=True)
@@ -233,7 +235,10 @@ class Resolver:
     def interpret(self, tree: Tree, env: dict[str, Any], parent: Frame | None) -> Any:
         """Interpret a function's body with its parameters bound."""
         saved = self.frame, self.node, self.origin
-        self.frame = Frame(tree, env, parent, arguments=dict(env))
+        calls: tuple = ()
+        if saved[0] is not None and saved[1] is not None and self.fixed_origin is None:
+            calls = (saved[0].tree.position(saved[1]), *saved[0].calls)
+        self.frame = Frame(tree, env, parent, arguments=dict(env), calls=calls)
         self.frames.append(self.frame)
         try:
             return self.run(tree.node.body)
@@ -326,7 +331,9 @@ class Resolver:
         self.node = node
         if self.fixed_origin is None:
             tree = self.frame.tree
-            self.origin = Origin(tree.position(node), tree.quote(node))
+            self.origin = Origin(
+                tree.position(node), tree.quote(node), calls=self.frame.calls
+            )
 
     def execute(self, node: Any) -> None:
         """Interpret one statement."""

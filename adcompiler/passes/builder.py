@@ -66,7 +66,9 @@ class Builder(Resolver):
     def at(self, origin: Origin | None, mirror: bool) -> None:
         """Everything written from here on stems from that statement."""
         if origin is not None:
-            origin = Origin(origin.position, origin.text, mirror, origin.order + 1)
+            origin = Origin(
+                origin.position, origin.text, mirror, origin.order + 1, origin.calls
+            )
         self.fixed_origin = origin or Origin(None, "", mirror)
 
     def transposed_again(self, x: Any) -> Any:

@@ -432,7 +432,10 @@ class _Reverse:
             if statement not in self.own:
                 self.writer.at(statement.origin, mirror=True)
                 self.writer.site = Site(statement, "before")
-                self.statement(statement)
+                try:
+                    self.statement(statement)
+                except errors.AdcompilerError as error:
+                    raise located(error, statement) from None
 
     # -- adjoints of values -------------------------------------------------------------------
 
@@ -988,6 +991,14 @@ def operations_get(writer: Builder, base: Value, position: int) -> Any:
     from adcompiler.ir import operations
 
     return operations.get_item(writer, base, Constant(position))
+
+
+def located(error: errors.AdcompilerError, statement: Statement) -> errors.AdcompilerError:
+    """The error with the calls that led to the statement."""
+    if not error.notes and statement.origin is not None:
+        for position in statement.origin.calls:
+            error.called_from(position)
+    return error
 
 
 def bar(name: str | None) -> str | None:
