@@ -283,7 +283,17 @@ class Generator:
             self.scope.add("vector", out)
 
     def effect(self) -> None:
-        if self.chance(0.2):
+        if self.chance(0.3):
+            # Several at once, combined in another order.
+            found = [self.op("float", tick, self.pick("float"), effect=True, name=None)
+                     for _ in range(3)]  # fmt: skip
+            self.random.shuffle(found)
+            pair = self.op("float", operator.sub, found[0], found[1], name=None)
+            pair = [pair, found[2]] if self.chance(0.5) else [found[2], pair]
+            if self.chance(0.3):
+                self.put(Op(tick, [Constant(0.5)], {}, [], effect=True))
+            self.op("float", operator.sub, *pair)
+        elif self.chance(0.2):
             self.put(Op(tick, [self.pick("float")], {}, [], effect=True))
         else:
             self.op("float", tick, self.pick("float"), effect=True, name=self.name(0.3))

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import tests.programs  # noqa: F401
+from adcompiler.errors import AdcompilerError
 from tests.differences import flat, fresh
 from tests.fuzz.agreement import FIRST_ORDER, Comparison, question
 from tests.programs.registry import PROGRAMS
@@ -17,9 +18,29 @@ def arguments(case, seed):
     return case.arguments(np.random.default_rng(seed))
 
 
+def is_refused(case, mode):
+    """Whether it is refused with an error that names the line (or the argument)."""
+    with pytest.raises(AdcompilerError) as caught:
+        question(comparison(case), mode)()
+    return caught.value.position is not None or "argument" in caught.value.message
+
+
 def comparison(case, seed=0):
     return Comparison(case.function, arguments(case, seed), case.argnums, seed)
 
+
+REFUSED = {
+    # Objects are not taken apart yet.
+    "calls.object_made_inside", "lists.named_tuple", "lists.dataclass_with_a_method",
+    # Lists that grow: what `concatenate` and `insert` do to their items is not compiled.
+    "lists.concatenated", "lists.list_extended_and_reversed",
+}  # fmt: skip
+"""Programs that are refused, in reverse mode at least: whoever compiles them takes them off."""
+
+REFUSED_SECOND = {case.name for case in PROGRAMS if case.name.startswith("recursion.")} - {
+    "recursion.sum_over_a_list", "recursion.recursion_that_writes_its_argument",
+}  # fmt: skip
+"""Second derivatives through recursive functions are refused."""
 
 programs = pytest.mark.parametrize("case", PROGRAMS, ids=lambda case: case.name)
 
@@ -38,14 +59,23 @@ def test_program_is_fit_to_be_compared(case):
 @programs
 @pytest.mark.parametrize("mode", FIRST_ORDER)
 def test_first_order(case, mode):
+    if case.name in REFUSED:
+        if mode == "reverse":
+            assert is_refused(case, mode)
+        return
     for seed in SEEDS if mode == "reverse" else SEEDS[:1]:
         assert question(comparison(case, seed), mode)() == ""
 
 
 @pytest.mark.parametrize(
-    "case", [case for case in PROGRAMS if case.smooth], ids=lambda case: case.name
+    "case",
+    [case for case in PROGRAMS if case.smooth and case.name not in REFUSED],
+    ids=lambda case: case.name
 )
 def test_second_order(case):
+    if case.name in REFUSED_SECOND:
+        assert is_refused(case, "second")
+        return
     assert question(comparison(case), "second")() == ""
 
 

@@ -346,6 +346,7 @@ def jacfwd(fun: Callable, argnums: int | tuple[int, ...] = 0, backend: str = "nu
     def jacobian_of(*args: Any) -> Any:
         def one(k: int) -> Any:
             check_argument(k, args[k], [], getattr(fun, "__name__", "function"))
+            refuse_result_without_numbers(fun, fun(*_copied(args)))
             return _assemble_columns(fun, args, k, backend)
 
         return tuple(map(one, argnums)) if isinstance(argnums, tuple) else one(argnums)
@@ -389,9 +390,20 @@ def _assemble_columns(fun: Callable, args: tuple, k: int, backend: str) -> Any:
     return rebuild(out, block)
 
 
+def refuse_result_without_numbers(fun: Callable, out: Any) -> None:
+    """A Jacobian is that of floats."""
+    if not is_container(out) and not has_floats(out):
+        raise errors.DifferentiationError(
+            f"Jacobian of `{getattr(fun, '__name__', 'function')}`",
+            reason=f"it returns a {type(out).__name__}", remedy="return floats",
+        )
+
+
 def _zero(leaf: Any) -> Any:
-    if isinstance(leaf, (np.ndarray, np.generic)):
-        return np.zeros_like(leaf)
+    if isinstance(leaf, np.ndarray):
+        return np.zeros(leaf.shape, leaf.dtype)
+    if isinstance(leaf, np.generic):
+        return type(leaf)(0)
     return 0.0 if isinstance(leaf, float) else 0
 
 
@@ -424,11 +436,7 @@ def jacrev(fun: Callable, argnums: int | tuple[int, ...] = 0, backend: str = "nu
         for k in numbers:
             check_argument(k, args[k], [], getattr(fun, "__name__", "function"))
         out, pullback = vjp(fun, *args, backend=backend)
-        if not isinstance(out, (float, np.floating, np.ndarray)) and not is_container(out):
-            raise errors.DifferentiationError(
-                f"jacrev of `{getattr(fun, '__name__', 'function')}`",
-                reason=f"it returns a {type(out).__name__}", remedy="return floats",
-            )
+        refuse_result_without_numbers(fun, out)
         if is_container(out):
             raise errors.DifferentiationError(
                 f"jacrev of `{getattr(fun, '__name__', 'function')}`",

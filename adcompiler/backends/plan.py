@@ -820,7 +820,8 @@ class _Planner:
             return False
         if effects != sorted(effects):
             return True
-        if len(effects) > 1 and not (isinstance(statement, Op) and _in_order(statement)):
+        several = sum(bool(context.pending[value].effects) for value in taken) > 1
+        if several and statement is not None and not _is_in_order(statement):
             return True
         latest = effects[-1]
         if isinstance(statement, Op) and statement.effect:
@@ -829,7 +830,9 @@ class _Planner:
 
     def settle(self, context: _Context) -> None:
         """Write down pending effects."""
-        self.flush(context, [v for v, info in context.pending.items() if info.effects])
+        pending = context.pending
+        found = [value for value in pending if pending[value].effects]
+        self.flush(context, sorted(found, key=lambda value: pending[value].effects[0]))
 
     def flush_readers(
         self, context: _Context, writes: frozenset[int], names: frozenset[str | None]
@@ -994,7 +997,7 @@ def _same_line(a: Statement, b: Statement) -> bool:
     return texts[0] == texts[1]
 
 
-def _in_order(op: Op) -> bool:
-    """Whether Python evaluates the printed operands in the order of the op's."""
-    return op.fn is not operator.contains
+def _is_in_order(statement: Statement) -> bool:
+    """Whether Python evaluates the printed operands in the order of the statement's."""
+    return isinstance(statement, Op) and statement.fn is not operator.contains
 

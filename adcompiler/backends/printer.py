@@ -162,15 +162,20 @@ def wrap(line: str) -> list[str]:
         argument, argument, argument
     )
     """
+    return _wrap(line, whole=True)
+
+
+def _wrap(line: str, whole: bool) -> list[str]:
+    """`whole`: the line is a statement, not a part of one that stands in brackets."""
     if len(line) <= WIDTH:
         return [line]
     groups, breaks = _structure(line)
     widest = max((close - start for start, close in groups), default=0)
-    if widest < len(line.strip()) // 2:
+    if whole and widest < len(line.strip()) // 2:
         line = _bracketed(line)
         groups, breaks = _structure(line)
-        if not groups:
-            return [line]
+    if not groups:
+        return [line]
     start, close = max(groups, key=lambda group: group[1] - group[0])
     indent = line[: len(line) - len(line.lstrip())] + "    "
     inside = [k for k in breaks if start < k < close]
@@ -186,10 +191,10 @@ def wrap(line: str) -> list[str]:
             packed = f"{packed} {piece}"
         else:
             if packed:
-                lines += wrap(indent + packed) if len(lines) > 1 or inside else [indent + packed]
+                lines += _wrap(indent + packed, whole=False)
             packed = piece
     if packed:
-        lines += wrap(indent + packed) if inside else [indent + packed]
+        lines += _wrap(indent + packed, whole=False)
     lines.append(indent[:-4] + line[close:])
     return lines
 

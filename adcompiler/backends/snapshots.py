@@ -55,6 +55,8 @@ class _Event:
     keeps: list[Operand]
     """Those of the operands that live on: in a list, under a name of many values."""
     writes: frozenset[int]
+    early: frozenset[int]
+    """Those of the classes that are written while the operands are evaluated."""
     statement: Statement | None
 
 
@@ -76,10 +78,10 @@ class _Timeline:
         writes: frozenset[int] = NOTHING,
     ) -> int:
         at = len(self.events)
-        for popped in self.plan.folded(reads):
-            if isinstance(popped, Pop):
-                writes |= {self.plan.storage.class_of(popped.ref)}
-        self.events.append(_Event(at, arms, loops, reads, keeps, writes, statement))
+        pops = [s for s in self.plan.folded(reads) if isinstance(s, Pop)]
+        early = frozenset(self.plan.storage.class_of(pop.ref) for pop in pops)
+        writes |= early
+        self.events.append(_Event(at, arms, loops, reads, keeps, writes, early, statement))
         kept = {id(operand) for operand in keeps}
         for operand in reads:
             if isinstance(operand, Value):
@@ -202,6 +204,8 @@ def _is_overwritten(
         again = next((loop for loop in use.loops if loop not in around), None)
         for writer in writers:
             if writer.at < at and not _exclusive(writer, use):
+                return True
+            if writer.at == at and writer.early & shown:
                 return True
             if again is not None and again in writer.loops:
                 return True

@@ -9,7 +9,7 @@ an array or list.  None of these exist in the IR.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -34,6 +34,10 @@ class Sequence:
 
     length: Operand
     item: Callable[[Operand], Any]
+    lazy: bool = False
+    """A generator: it must be consumed where it is written."""
+    used: list = field(default_factory=list)
+    """Not empty after it was walked: an iterator is used up then."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

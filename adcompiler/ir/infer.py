@@ -77,9 +77,18 @@ def is_pure(fn: Callable) -> bool:
         return True
     if module == "builtins" or module is None:
         return fn in _PURE_BUILTINS
-    if module.startswith("numpy") or module == "numpy":
-        return not module.startswith("numpy.random")
+    if module.startswith("numpy"):
+        return _is_pure_numpy(fn)
     return False
+
+
+def _is_pure_numpy(fn: Callable) -> bool:
+    """NumPy's functions that have a rule or derivative zero, and some that ask for shapes alone."""
+    from adcompiler.rules import book
+
+    return book.lookup(fn) is not None or book.is_zero(fn) or fn in _PURE_BUILTINS or isinstance(
+        fn, type
+    )
 
 
 _PURE_BUILTINS = {
@@ -315,6 +324,8 @@ def result_type(fn: Callable, args: list, keywords: dict, fresh: Callable[[], An
         if special is not None:
             return special(args, keywords, fresh)
         answer = _probe(fn, args, keywords, fresh)
+        if fn in RELAID or _METHODS.get(fn, fn) in RELAID or fn is getattr:
+            answer = _forget_layout(answer)
         if fn in DATA_DEPENDENT or _METHODS.get(fn) in DATA_DEPENDENT:
             return _forget_lengths(answer, fresh)
         return answer
@@ -333,6 +344,21 @@ _METHODS = {
     getattr(np.ndarray, name): getattr(np, name)
     for name in ("reshape", "nonzero", "repeat", "compress")
 }
+
+
+RELAID = {
+    np.transpose, np.swapaxes, np.moveaxis, np.rollaxis, np.rot90, np.flip, np.matrix_transpose,
+    np.asfortranarray, np.diagonal, np.ndarray.transpose, np.ndarray.swapaxes,
+    np.ndarray.diagonal, np.asarray, np.asanyarray,
+}  # fmt: skip
+"""Functions that give the memory of their argument in another order, whatever that was."""
+
+
+def _forget_layout(answer: Any) -> Any:
+    """The memory may have been copied into another layout at its birth."""
+    if isinstance(answer, Array) and answer.shape is not None and len(answer.shape) > 1:
+        return Array(answer.dtype, answer.shape, False)
+    return answer
 
 
 def _forget_lengths(answer: Any, fresh: Callable[[], Any]) -> Any:
@@ -398,7 +424,10 @@ def _where_type(args: list, keywords: dict, fresh: Callable[[], Any]) -> Any:
         _scalar_sample(k.kind, k.dtype) if isinstance(k, Scalar) else np.ones((), k.dtype)[None]
         for k in map(type_of, args)
     ]
-    return Array(np.where(*samples).dtype.name, broadcast(shapes), True)
+    contiguous = all(
+        t.contiguous for t in map(type_of, args) if isinstance(t, Array)
+    )
+    return Array(np.where(*samples).dtype.name, broadcast(shapes), contiguous)
 
 
 
@@ -498,6 +527,15 @@ class _Sampler:
             return slice(*map(self.sample, (operand.start, operand.stop, operand.step)))
         raise Undecided
 
+    def spread_out(self, array: np.ndarray) -> np.ndarray:
+        """The array in another layout: columns first, or with gaps."""
+        if self.numbers is _PRIMES[0] and array.ndim > 1:
+            return np.asfortranarray(array)
+        wide = np.zeros([2 * n for n in array.shape], array.dtype)
+        gaps = wide[tuple(slice(None, None, 2) for _ in array.shape)]
+        gaps[...] = array
+        return gaps
+
     def of_type(self, type: Any) -> Any:
         match type:
             case Scalar(kind=kind, dtype=dtype):
@@ -508,8 +546,8 @@ class _Sampler:
                     array[..., :, :] = np.eye(array.shape[-1])
                 elif array.dtype.kind in "fc":
                     array[...] = 0.5
-                if not type.contiguous and array.ndim > 1:
-                    array = np.asfortranarray(array)
+                if not type.contiguous:
+                    array = self.spread_out(array)
                 return array
             case List(item=item) if item is not None:
                 # A list of unknown length: any length shows the rank and dtype.

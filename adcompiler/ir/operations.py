@@ -90,6 +90,7 @@ def apply(resolver: Resolver, fn: Callable, args: list, keywords: dict, effect=F
         if folded is not None:
             return folded
     args, keywords = _make_static(resolver, fn, args, keywords)
+    args = _arrays_of_lists(resolver, fn, args)
     pure = is_pure(fn) or book.lookup(fn) is not None or book.is_zero(fn)
     type = (
         result_type(fn, args, keywords, resolver.fresh) if pure and not effect else T.UNKNOWN
@@ -107,6 +108,23 @@ def apply(resolver: Resolver, fn: Callable, args: list, keywords: dict, effect=F
         made.keeps = _may_raise(resolver, fn, args, type)
     resolver.add(made)
     return out
+
+
+def _arrays_of_lists(resolver: Resolver, fn: Callable, args: list) -> list:
+    """A list that is an operand of an elementwise function is an array there."""
+    key = book.canonical(fn)
+    if not isinstance(key, np.ufunc) or not any(
+        isinstance(type_of(a), (T.List, T.Tuple)) for a in args
+    ):
+        return args
+    converted = []
+    for arg in args:
+        if isinstance(arg, (list, tuple)):
+            arg = apply(resolver, np.array, [arg], {})
+        elif isinstance(arg, Value) and isinstance(arg.type, T.List):
+            arg = apply(resolver, np.stack, [arg], {})
+        converted.append(arg)
+    return converted
 
 
 def _may_raise(resolver: Resolver, fn: Callable, args: list, type: Any) -> bool:
@@ -328,9 +346,10 @@ def _identical(left: Any, right: Any) -> bool | None:
         if isinstance(b, Constant) and (b.value is None or isinstance(b.value, type)):
             if isinstance(a, Constant):
                 return a.value is b.value
-            if isinstance(a, Value) and isinstance(a.type, T.Unknown):
-                return None
-            return False
+            if b.value is None and isinstance(a, Value):
+                known = isinstance(a.type, (T.Scalar, T.Array, T.List))
+                return False if known else None
+            return None if isinstance(a, Value) else False
     return None
 
 
@@ -347,6 +366,10 @@ def _contains(resolver: Resolver, items: Any, item: Any) -> Any:
 
 def in_place(resolver: Resolver, fn: Callable, old: Any, value: Any, item: bool = False) -> Any:
     """`old op= value`; gives what the name stands for afterwards."""
+    if isinstance(old, list) and fn is operator.iadd and static_items(value) is not None:
+        changed = old + (static_items(value) or [])
+        resolver.replace(old, changed)
+        return changed
     if isinstance(old, (tuple, list)):
         return binary(resolver, IN_PLACE.get(fn, fn), old, value)
     if isinstance(old, Constant) and isinstance(value, Constant):
@@ -539,6 +562,7 @@ def set_item(resolver: Resolver, base: Any, index: Any, value: Any) -> None:
         if isinstance(path[0], Slice):
             raise resolver.error("store into a slice of a list", "", "store item by item")
         _check_item(resolver, kind, value)
+        widen_list(resolver, base, value)
         resolver.add(Store(base, path, resolver.operand(value)))
         return
     if isinstance(kind, T.Unknown):
@@ -717,8 +741,28 @@ def static_items(value: Any) -> list | None:
     if isinstance(value, Constant) and isinstance(value.value, (str, range)):
         return [Constant(item) for item in value.value]
     if isinstance(value, Sequence) and isinstance(value.length, _StaticLength):
+        use_up(value)
         return [value.item(Constant(i)) for i in range(value.length.value)]
     return None
+
+
+def use_up(walked: Sequence) -> None:
+    """An iterator can be walked once."""
+    if walked.used:
+        raise errors.ResolveError(
+            "an iterator that is walked twice",
+            reason="`zip`, `map`, `enumerate` and generators are used up by the first loop",
+            remedy="make a list of it: list(zip(a, b))",
+        )
+    walked.used.append(True)
+
+
+def generator(resolver: Resolver, items: Any) -> Sequence:
+    """A generator expression: its items, to be consumed at once."""
+    if isinstance(items, list):
+        return Sequence(_StaticLength(len(items)), lambda i: items[i.value], lazy=True)
+    walked = sequence(resolver, items)
+    return Sequence(walked.length, walked.item, lazy=True)
 
 
 class _StaticLength(Constant):
@@ -743,6 +787,7 @@ def constant_range(resolver: Resolver, value: Any) -> list:
 def sequence(resolver: Resolver, value: Any) -> Sequence:
     """What a loop walks, item by item."""
     if isinstance(value, Sequence):
+        use_up(value)
         return value
     if isinstance(value, RangeOf):
         first, step = value.start, value.step
@@ -895,9 +940,17 @@ def append(resolver: Resolver, target: Value, item: Any) -> None:
             "append an array (`np.array([...])`), or use one list for each component",
         )
     _check_item(resolver, target.type, item)
-    widened = join(target.type.item, _stable(type_of(item)))
-    target.type = T.List(widened)
+    widen_list(resolver, target, item)
     resolver.add(Append(target, resolver.operand(item)))
+
+
+def widen_list(resolver: Resolver, target: Value, item: Any) -> None:
+    """A list holds what is put into it: its type is that of all its items."""
+    widened = join(target.type.item, _stable(type_of(item)))
+    if widened != target.type.item:
+        if target.type.item is not None:
+            resolver.type_changes += 1
+        target.type = T.List(widened)
 
 
 def _stable(kind: Any) -> Any:
@@ -977,6 +1030,8 @@ def call(resolver: Resolver, fn: Any, args: list, keywords: dict) -> Any:
 
 
 def _call_object(resolver: Resolver, fn: Any, args: list, keywords: dict) -> Any:
+    if getattr(fn, "__objclass__", None) is np.ndarray and args:
+        return _array_method(resolver, args[0], fn.__name__, args[1:], keywords)
     if isinstance(fn, functools.partial):
         given = [resolver.constant(arg) for arg in fn.args]
         named = {k: resolver.constant(v) for k, v in fn.keywords.items()}
@@ -994,8 +1049,15 @@ def _call_object(resolver: Resolver, fn: Any, args: list, keywords: dict) -> Any
             return _ufunc_method(resolver, owner, fn.__name__, args, keywords)
         module = type(owner).__module__ or ""
         if module.startswith("numpy.random"):
+            if fn.__name__ in ("shuffle", "permuted", "bytes"):
+                raise resolver.error(
+                    f"`{fn.__name__}`", "it changes its argument in a random way",
+                    "draw a permutation of the indices, and index",
+                )
             return apply(resolver, fn, args, keywords, effect=True)
     if isinstance(fn, python_types.FunctionType):
+        resolver.guard(fn, "__defaults__", fn.__defaults__)
+        resolver.guard(fn, "__code__", fn.__code__)
         return resolver.call(parse(fn), args, keywords)
     if isinstance(fn, python_types.MethodType):
         owner = resolver.constant(fn.__self__)
@@ -1014,9 +1076,30 @@ def _call_object(resolver: Resolver, fn: Any, args: list, keywords: dict) -> Any
             f"making a `{fn.__name__}`", "objects are not taken apart yet",
             "pass its fields as arguments or a dict",
         )
-    module = getattr(fn, "__module__", None) or ""
-    effect = True
-    return apply(resolver, fn, args, keywords, effect=effect or bool(module))
+    return call_unknown(resolver, fn, args, keywords)
+
+
+def call_unknown(resolver: Resolver, fn: Callable, args: list, keywords: dict) -> Any:
+    """A function without rule or source: it runs as it is, but must not get at arrays."""
+    name = getattr(fn, "__qualname__", None) or repr(fn)
+    for value in (*args, *keywords.values()):
+        for leaf in _values_of(value):
+            if isinstance(leaf.type, (T.Array, T.List, T.Unknown)):
+                raise errors.DifferentiationError(
+                    f"`{name}` of an array",
+                    reason="it has no derivative rule and no Python source: what it does to its "
+                    "arguments is not known",
+                    remedy="register a rule for it (adcompiler.rules), or write it in NumPy",
+                    position=resolver.position(),
+                )
+    return apply(resolver, fn, args, keywords, effect=True)
+
+
+def _values_of(value: Any) -> list[Value]:
+    if isinstance(value, (tuple, list, dict)):
+        items = value.values() if isinstance(value, dict) else value
+        return [v for item in items for v in _values_of(item)]
+    return [value] if isinstance(value, Value) else []
 
 
 def _is_hashable(fn: Any) -> bool:
@@ -1123,10 +1206,10 @@ def _array_method(resolver: Resolver, base: Any, name: str, args: list, keywords
             "`.tolist()`", "the list's structure is only known at run time",
             "index the array instead",
         )
-    if name in REFUSED_METHODS:
+    if name in REFUSED_METHODS or name.startswith("__"):
         raise resolver.error(
             f"`.{name}()` in place", "its effect on the array is not modelled",
-            f"use `x = np.{name}(x)`" if name == "sort" else "store items instead",
+            "use `x = np.sort(x)`" if name == "sort" else "store items instead",
         )
     if name == "dot":
         return call_known(resolver, np.dot, [base, *args], keywords)
@@ -1246,7 +1329,8 @@ def _call_zip(resolver: Resolver, args: list, keywords: dict) -> Any:
 def _call_reversed(resolver: Resolver, args: list, keywords: dict) -> Any:
     items = static_items(args[0])
     if items is not None:
-        return items[::-1]
+        items = items[::-1]
+        return Sequence(_StaticLength(len(items)), lambda i: items[_static_index(resolver, i)])
     inner = sequence(resolver, args[0])
     last = resolver.op(operator.sub, inner.length, Constant(1))
     return Sequence(inner.length, lambda i: inner.item(resolver.op(operator.sub, last, i)))
@@ -1387,6 +1471,38 @@ def runtime_class(value: Any) -> type | None:
     return None
 
 
+def _call_type(resolver: Resolver, args: list, keywords: dict) -> Any:
+    known = runtime_class(args[0]) if len(args) == 1 else None
+    if known is None:
+        raise resolver.error("`type(...)`", "the type is not known at compile time", "drop it")
+    return Constant(known)
+
+
+def _call_float(resolver: Resolver, args: list, keywords: dict) -> Any:
+    if args and isinstance(args[0], Value) and isinstance(args[0].type, T.Object):
+        raise resolver.error(
+            "a number read from text", "no derivative passes through text",
+            "use the number itself",
+        )
+    return NotImplemented
+
+
+def _call_operator(fn: Callable) -> Callable:
+    def changed(resolver: Resolver, args: list, keywords: dict) -> Any:
+        return in_place(resolver, fn, args[0], args[1])
+
+    return changed
+
+
+def _call_setitem(resolver: Resolver, args: list, keywords: dict) -> Any:
+    set_item(resolver, args[0], args[1], args[2])
+    return Constant(None)
+
+
+def _call_getitem(resolver: Resolver, args: list, keywords: dict) -> Any:
+    return get_item(resolver, args[0], args[1])
+
+
 def _call_print(resolver: Resolver, args: list, keywords: dict) -> Any:
     out = resolver.value(T.Object(type(None)))
     args = [resolver.operand(arg) for arg in args]
@@ -1456,12 +1572,13 @@ def _call_map(resolver: Resolver, args: list, keywords: dict) -> Any:
     fn, *rest = args
     lists = [static_items(arg) for arg in rest]
     if all(items is not None for items in lists):
-        return [call(resolver, fn, list(items), {}) for items in zip(*lists)]
+        results = [call(resolver, fn, list(items), {}) for items in zip(*lists)]
+        return Sequence(_StaticLength(len(results)), lambda i: results[i.value], lazy=True)
     inner = [sequence(resolver, arg) for arg in rest]
     if len(inner) != 1:
         raise resolver.error("`map` over several sequences", "", "use a comprehension")
     return Sequence(
-        inner[0].length, lambda i: call(resolver, fn, [inner[0].item(i)], {})
+        inner[0].length, lambda i: call(resolver, fn, [inner[0].item(i)], {}), lazy=True
     )
 
 
@@ -1481,6 +1598,12 @@ SPECIAL: dict[Any, Callable] = {
     builtins.slice: _call_slice,
     builtins.dict: _call_dict,
     functools.partial: _call_partial,
+    builtins.type: _call_type,
+    builtins.float: _call_float,
+    builtins.int: _call_float,
+    operator.setitem: _call_setitem,
+    operator.getitem: _call_getitem,
+    **{fn: _call_operator(fn) for fn in IN_PLACE},
     builtins.map: _call_map,
     np.shape: _call_shape,
     np.ndim: _call_ndim,

@@ -31,6 +31,7 @@ from adcompiler.ir.abstract import Closure, Items, Leaf, Mismatch, Static
 from adcompiler.ir.infer import dim_of, join, type_of
 from adcompiler.ir.nodes import (
     UNBOUND,
+    Append,
     Block,
     Constant,
     Function,
@@ -39,12 +40,13 @@ from adcompiler.ir.nodes import (
     New,
     Op,
     Origin,
+    Pop,
     Raise,
     Range,
     Slice,
     Statement,
-    Store,
     Value,
+    walk,
 )
 from adcompiler.ir.parse import Tree, assigned_names, parse
 
@@ -157,6 +159,10 @@ class Resolver:
         """Lists and dicts that are not the function's own (held, so that ids stay theirs)."""
         self.argument_objects: dict[int, Any] = {}
         self.changed_arguments = False
+        self.fresh_lists: set[Value] = set()
+        """Lists by the names they were born under: two of them are two lists."""
+        self.type_changes = 0
+        """How often it was found that a list holds more than was known."""
         self.maybe_unbound: set[Value] = set()
         self.checked: set[tuple[Block, Value]] = set()
         self.outer: dict[tuple[int, str], Any] = {}
@@ -172,6 +178,8 @@ class Resolver:
 
     def add(self, statement: Statement) -> None:
         statement.origin = self.fixed_origin or self.origin
+        if isinstance(statement, New):
+            self.fresh_lists.add(statement.out)
         self.block.statements.append(statement)
 
     def value(self, type: Any, name: str | None = None) -> Value:
@@ -228,6 +236,8 @@ class Resolver:
                 "use a loop instead of deep recursion",
             )
         env = self.bind(tree, args, keywords, defaults, keyword_defaults)
+        for value in env.values():
+            self.refuse_lazy(value)
         if recursion.is_recursive(self, tree, env):
             return recursion.call(self, tree, env, parent)
         return self.interpret(tree, env, parent)
@@ -483,6 +493,7 @@ class Resolver:
                 raise self.unsupported(target, f"assignment to `{type(target).__name__}`")
 
     def bind_name(self, name: str, value: Any) -> None:
+        self.refuse_lazy(value)
         value = self.settle(value)
         if isinstance(value, Value) and value.name is None and self.fixed_origin is None:
             value.name = name
@@ -498,6 +509,15 @@ class Resolver:
             holder.env[name] = value
             return
         frame.env[name] = value
+
+    def refuse_lazy(self, value: Any) -> None:
+        """A generator is only compiled where it is consumed at once."""
+        if isinstance(value, abstract.Sequence) and value.lazy:
+            raise self.error(
+                "a generator that is kept",
+                "when its items are computed would depend on who reads it",
+                "write a list: [...]",
+            )
 
     def replace(self, old: Any, new: Any) -> None:
         """What stood for a dict or list of known structure is changed under all its names."""
@@ -577,8 +597,10 @@ class Resolver:
             index = self.eval(target.slice)
             old = operations.get_item(self, base, index)
             value = self.eval(node.value)
-            new = operations.in_place(self, fn, old, value, item=True)
-            operations.set_item(self, base, index, new)
+            part = operations.is_array(base)  # else the item is an object of its own
+            new = operations.in_place(self, fn, old, value, item=part)
+            if new is not old:
+                operations.set_item(self, base, index, new)
         elif isinstance(target, gast.Attribute):
             base = self.eval(target.value)
             old = operations.get_attribute(self, base, target.attr)
@@ -743,6 +765,8 @@ class Resolver:
 
         try:
             self.loop(node, domain, head, node.target.id if simple else "i")
+            if isinstance(iterable, Value) and isinstance(iterable.type, T.List):
+                self.refuse_growing(iterable)
         except NeedUnroll as need:
             if need.index not in self.index_of.get(key, ()):
                 raise
@@ -750,6 +774,20 @@ class Resolver:
             self.for_loop(node)
 
     index_of: dict[Any, list]
+
+    def refuse_growing(self, items: Value) -> None:
+        """A list that changes while a loop walks it."""
+        loop = self.block.statements[-1]
+        assert isinstance(loop, Loop)
+        for statement in walk(loop.body):
+            if isinstance(statement, (Append, Pop)):
+                born = statement.ref in self.fresh_lists
+                if statement.ref is items or not born or items not in self.fresh_lists:
+                    raise self.error(
+                        "a list that grows or shrinks while a loop walks it",
+                        "how often the loop runs would depend on it",
+                        "walk a copy (`for x in list(xs)`), or use `while`",
+                    )
 
     def loop_key(self, node: Any) -> tuple:
         return (id(node), *(id(frame.tree) for frame in self.frames), len(self.frames))
@@ -842,6 +880,7 @@ class Resolver:
             for (depth, name), value in params.items():
                 if value is not UNBOUND:
                     self.frames[depth].env[name] = value
+            changes = self.type_changes
             with self.writing(block):
                 try:
                     if index is not None:
@@ -857,7 +896,7 @@ class Resolver:
             flag = self.frame.env.get(stop, UNBOUND) if stop is not None else None
             self.restore(before)
             self.node, self.origin = outer_node, outer_origin
-            settled = True
+            settled = changes == self.type_changes
             for place, form in forms.items():
                 result = UNBOUND if dead else results[place]
                 try:
@@ -1021,8 +1060,10 @@ class Resolver:
                 return self.dictionary(node)
             case gast.Lambda():
                 return self.lambda_(node)
-            case gast.ListComp() | gast.GeneratorExp():
+            case gast.ListComp():
                 return self.comprehension(node)
+            case gast.GeneratorExp():
+                return operations.generator(self, self.comprehension(node))
             case gast.NamedExpr():
                 value = self.eval(node.value)
                 self.assign(node.target, value)

@@ -14,6 +14,7 @@ Lengths
 
 from __future__ import annotations
 
+import builtins
 from dataclasses import dataclass
 from typing import Any
 
@@ -166,6 +167,10 @@ def kind_of(dtype: str) -> str:
     )
 
 
+PLAIN = (str, bytes, builtins.type(None), builtins.type, slice, tuple, BaseException, np.dtype)
+"""Classes of objects through which no derivative passes."""
+
+
 def is_float(type: Any) -> bool:
     """Whether values of the type can carry a derivative (an unknown one might)."""
     match type:
@@ -174,13 +179,15 @@ def is_float(type: Any) -> bool:
         case Array():
             return type.kind in ("float", "complex")
         case List(item=item):
-            return is_float(item)
+            return item is None or is_float(item)
         case Tuple(items=items):
             return any(is_float(item) for item in items)
         case Ref(target=target):
             return is_float(target)
         case Unknown():
             return True
+        case Object(cls=cls):
+            return not issubclass(cls, PLAIN)
     return False
 
 

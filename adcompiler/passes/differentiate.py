@@ -241,6 +241,15 @@ class _Reverse:
                         out, statement,
                         Append(self.carried_shadow[ref], self.carried_shadow[value]),
                     )
+                case Append(ref=ref, value=value) if self.has_carried_shadow(ref):
+                    # A list of numbers or arrays: its shadow has a zero for each of them.
+                    zero = self.zero_item(value, statement, out)
+                    self.insert(out, statement, Append(self.carried_shadow[ref], zero))
+                case Pop(ref=ref, out=item) if (
+                    self.has_carried_shadow(ref) and not T.is_ref(item.type)
+                ):
+                    dropped = Value(None, item.type)
+                    self.insert(out, statement, Pop(self.carried_shadow[ref], dropped))
                 case Load(ref=ref, path=path, out=item) if self.has_carried_shadow(item):
                     shadow = self.shadow_value(item)
                     self.insert(out, statement, Load(self.carried_shadow[ref], path, shadow))
@@ -292,9 +301,26 @@ class _Reverse:
     def shadow_operand(self, ref: Operand) -> Operand:
         return self.carried_shadow[ref] if isinstance(ref, Value) else ref
 
+    def zero_item(self, item: Operand, beside: Statement, out: list) -> Operand:
+        """A zero like an item of a list."""
+        if isinstance(type_of(item), T.Scalar):
+            return ZERO
+        zero = Value(None, type_of(item))
+        self.insert(out, beside, Op(runtime.zeros_like, [item], {}, [zero]))
+        return zero
+
     def born_beside(self, statement: New, out: list) -> None:
         ref = statement.out
         shadow = self.shadow_value(ref)
+        if isinstance(ref.type.target, T.List) and not self.holds_references(ref):
+            source = statement.source
+            if isinstance(source, list):
+                zeros: Operand = [self.zero_item(item, statement, out) for item in source]
+            else:
+                zeros = Value(None, ref.type.target)
+                self.insert(out, statement, Op(runtime.zeros_like, [source], {}, [zeros]))
+            self.insert(out, statement, New(zeros, shadow))
+            return
         if self.holds_references(ref):
             items = statement.source if isinstance(statement.source, list) else []
             self.insert(out, statement, New([self.shadow_operand(i) for i in items], shadow))

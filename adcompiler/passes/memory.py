@@ -67,6 +67,7 @@ ALWAYS_VIEW = {
     np.atleast_2d, np.atleast_3d, np.matrix_transpose, np.rollaxis, np.rot90, np.imag,
 }  # fmt: skip
 MAYBE_VIEW = {np.reshape, np.ravel, np.ascontiguousarray, np.asfortranarray, np.broadcast_arrays}
+SPLITS = {np.split, np.array_split, np.hsplit, np.vsplit, np.dsplit}
 FRESH_METHODS = {np.ndarray.flatten}
 
 
@@ -89,20 +90,25 @@ def view_kind(op: Op) -> str:
     if fn in FRESH_METHODS:
         return "fresh"
     key = book.canonical(fn)
+    copied = op.keywords.get("copy")
+    if copied is not None and not (isinstance(copied, Constant) and copied.value is True):
+        return "maybe"
+    if key in (np.asfortranarray, np.ascontiguousarray):
+        return "maybe"
     if key in ALWAYS_VIEW:
         return "view"
     if key in MAYBE_VIEW:
-        if isinstance(first, T.Array) and first.contiguous:
+        plain = "order" not in op.keywords and len(op.args) <= (2 if key is np.reshape else 1)
+        if isinstance(first, T.Array) and first.contiguous and plain:
             return "view"
         return "maybe"
-    if key is np.ndarray.astype or key is getattr(np, "astype", None):
-        copied = op.keywords.get("copy")
-        return "maybe" if copied is not None else "fresh"
-    if key is np.positive or isinstance(key, np.ufunc):
-        return "fresh"
-    if book.lookup(fn) is None and not book.is_zero(fn) and op.effect:
+    if key in SPLITS:
         return "maybe"
-    return "fresh"
+    if isinstance(key, np.ufunc) or book.lookup(fn) is not None or book.is_zero(fn):
+        return "fresh"
+    if fn in (np.shape, np.ndim, np.size, len, dimension):
+        return "fresh"
+    return "maybe"
 
 
 def is_object(type: Any) -> bool:
@@ -198,9 +204,11 @@ class _ToMemory:
                         return
                     kind = view_kind(statement)
                     if kind != "fresh":
-                        self.join(first, statement.outs[0])
-                        if kind == "maybe":
-                            self.maybe[statement.outs[0]] = statement
+                        for out in statement.outs:
+                            held = isinstance(out.type, T.List)
+                            self.join(first, self.content(out) if held else out)
+                            if kind == "maybe":
+                                self.maybe[self.content(out) if held else out] = statement
             case New():
                 self.definition[statement.out] = statement
                 source = statement.source

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from adcompiler.errors import AdcompilerError
+from adcompiler.errors import AdcompilerError, VerifyError
 from tests.fuzz.agreement import FIRST_ORDER, MODES, Comparison, question
 from tests.fuzz.generate import Program
 
@@ -91,6 +91,11 @@ def _at_point(program, function, point, modes, seconds):
             outcomes.append(Outcome(CRASH, program, mode, "out of time", f"after {seconds} s"))
             break
         except AdcompilerError as refusal:
+            if isinstance(refusal, VerifyError):  # the compiler's mistake, not the program's
+                outcomes.append(
+                    Outcome(CRASH, program, mode, general_form(refusal), str(refusal))
+                )
+                continue
             detail = str(refusal)
             outcomes.append(Outcome(REFUSED, program, mode, general_form(refusal), detail))
         except Exception as problem:

@@ -66,7 +66,8 @@ def edited(path, old, new, times=1):
     """
     owner, name = owner_of(path)
     function = vars(owner)[name]
-    tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+    source = _SOURCES.get(function.__code__) or textwrap.dedent(inspect.getsource(function))
+    tree = ast.parse(source)
     edit = _Edit(old, new)
     edit.visit(tree)
     if edit.count != times:
@@ -79,16 +80,24 @@ def edited(path, old, new, times=1):
     exec(code, function.__globals__, made)
     (changed,) = made.values()
     before, function.__code__ = function.__code__, changed.__code__
+    _SOURCES[changed.__code__] = ast.unparse(tree)  # for further edits of the same function
     try:
         yield
     finally:
         function.__code__ = before
+        del _SOURCES[changed.__code__]
+
+
+_SOURCES = {}
+"""The text of functions as they are now, by their code."""
 
 
 class _Edit(ast.NodeTransformer):
     def __init__(self, old, new):
         old, new = ast.parse(textwrap.dedent(old)).body, ast.parse(textwrap.dedent(new)).body
-        self.whole = not all(isinstance(body[0], ast.Expr) for body in (old, new))
+        self.whole = not all(
+            len(body) == 1 and isinstance(body[0], ast.Expr) for body in (old, new)
+        )
         self.new = new if self.whole else new[0].value
         self.old = [ast.dump(node if self.whole else node.value) for node in old]
         self.count = 0

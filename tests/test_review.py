@@ -1,0 +1,720 @@
+"""Reproducers of what reviews found: gradients that were wrong without an error.
+
+Each program gets its right gradient, or a refusal.
+"""
+
+import math
+import operator
+import types
+
+import numpy as np
+import pytest
+
+from adcompiler import grad, hessian, jacfwd, jvp, value_and_grad
+from adcompiler.errors import AdcompilerError
+
+X = np.array([0.3, -1.2, 2.1, 0.7, 1.5])
+S = np.arange(9.0).reshape(3, 3) * 0.21 + 0.3
+
+
+def numeric(f, x, *rest):
+    g, h = np.zeros(x.shape), 1e-6
+    for i in np.ndindex(*x.shape):
+        up, down = x.copy(order="K"), x.copy(order="K")
+        up[i] += h
+        down[i] -= h
+        g[i] = (f(up, *rest) - f(down, *rest)) / (2 * h)
+    return g
+
+
+def check(f, x, *rest, derivative=None):
+    """The gradient is right, or refused."""
+    expected_value = f(x.copy(order="K"), *rest)
+    expected = numeric(f, x, *rest)
+    before = x.copy()
+    try:
+        value, got = (derivative or value_and_grad(f))(x, *rest)
+    except AdcompilerError:
+        return
+    np.testing.assert_array_equal(x, before)
+    np.testing.assert_allclose(value, expected_value, rtol=1e-9)
+    np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-5)
+
+
+# 1 -------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("layout", ["F", "T"])
+def test_01_hessian_of_fortran_ordered(layout):
+    def f(x):
+        return np.sum(x**3)
+
+    x = np.asfortranarray(S) if layout == "F" else S.T
+    np.testing.assert_allclose(hessian(f)(x), hessian(f)(np.ascontiguousarray(x)))
+
+
+def test_01_jacfwd_of_fortran_ordered():
+    def f(x):
+        return x**2
+
+    x = np.asfortranarray(S)
+    np.testing.assert_allclose(jacfwd(f)(x), jacfwd(f)(np.ascontiguousarray(x)))
+
+
+# 2 -------------------------------------------------------------------------------------------
+def test_02_item_of_list_augmented():
+    def f(x):
+        y = x * 1.0
+        items = [y, x * 2.0]
+        items[0] += x
+        return np.sum(y**2)
+
+    check(f, X)
+
+
+def test_02_item_of_dict_augmented():
+    def f(x):
+        y = x * 1.0
+        d = {"y": y}
+        d["y"] += x
+        return np.sum(y**2)
+
+    check(f, X)
+
+
+def test_02_alias_of_item_augmented():
+    def f(x):
+        items = [x * 1.0, x * 2.0]
+        a = items[0]
+        items[0] *= x
+        return np.sum(a**2)
+
+    check(f, X)
+
+
+def test_02_params_dict_update():
+    def f(x):
+        p = {"a": x * 1.0, "b": x * 2.0}
+        q = p["a"]
+        for k in p:
+            p[k] *= 0.9 * p["a"]
+        return np.sum(q * p["b"])
+
+    check(f, X)
+
+
+# 3 -------------------------------------------------------------------------------------------
+def _split(x):
+    y = x * 1.0
+    p, q = np.split(y, [1])
+    p *= q[0]
+    q[1] = p[0] ** 2
+    return np.sum(y**2)
+
+
+def _vsplit(x):
+    y = x * 1.0
+    a, b, _ = np.vsplit(y, 3)
+    a *= b
+    return np.sum(y * x)
+
+
+def _hsplit(x):
+    y = x * 1.0
+    a, b, c = np.hsplit(y, 3)
+    a[...] = b * c
+    return np.sum(y * x)
+
+
+def _array_split(x):
+    y = x * 1.0
+    a, b, _ = np.array_split(y, 3, axis=1)
+    a *= b
+    return np.sum(y * x)
+
+
+@pytest.mark.parametrize("f", [_split, _vsplit, _hsplit, _array_split])
+def test_03_views_of_split(f):
+    check(f, S)
+
+
+# 4 -------------------------------------------------------------------------------------------
+def _view(x):
+    y = x * 1.0
+    v = y.view()
+    v[0] = x[1] ** 2
+    return np.sum(y * y)
+
+
+def _nan_to_num(x):
+    y = x * 1.0
+    z = np.nan_to_num(y, copy=False)
+    z[0] = x[1] ** 2
+    return np.sum(y * y)
+
+
+def _require(x):
+    y = x * 1.0
+    z = np.require(y)
+    z[0] = x[1] ** 2
+    return np.sum(y * y)
+
+
+def _array_copy_none(x):
+    y = x * 1.0
+    z = np.array(y, copy=None)
+    z[0] = x[1] ** 2
+    return np.sum(y * y)
+
+
+@pytest.mark.parametrize("f", [_view, _nan_to_num, _require, _array_copy_none])
+def test_04_other_functions_that_return_views(f):
+    check(f, X)
+
+
+# 5 -------------------------------------------------------------------------------------------
+def _fill_diagonal(x):
+    y = np.outer(x, x)
+    np.fill_diagonal(y, x**3)
+    return np.sum(y * y)
+
+
+def _put(x):
+    y = x * 1.0
+    np.put(y, [0, 2], [x[1], x[3] ** 2])
+    return np.sum(y * y)
+
+
+def _place(x):
+    y = x * 1.0
+    np.place(y, y > 1, [x[0] ** 2])
+    return np.sum(y * y)
+
+
+def _putmask(x):
+    y = x * 1.0
+    np.putmask(y, y > 1, x**2)
+    return np.sum(y * y)
+
+
+def _put_along_axis(x):
+    y = x * 1.0
+    np.put_along_axis(y, np.array([0]), x[:1] ** 2, axis=0)
+    return np.sum(y * y)
+
+
+def _setitem(x):
+    y = x * 1.0
+    operator.setitem(y, 0, x[1] ** 2)
+    return np.sum(y * y)
+
+
+def _dunder_setitem(x):
+    y = x * 1.0
+    y.__setitem__(0, x[1] ** 2)
+    return np.sum(y * y)
+
+
+def _dunder_iadd(x):
+    y = x * 1.0
+    y.__iadd__(x)
+    return np.sum(y * y)
+
+
+def _operator_iadd(x):
+    y = x * 1.0
+    operator.iadd(y, x)
+    return np.sum(y * y)
+
+
+def _ndarray_sort(x):
+    y = x * 1.0
+    np.ndarray.sort(y)
+    return np.sum(y * np.arange(5))
+
+
+def _shuffle(x):
+    y = x * 1.0
+    np.random.seed(0)
+    np.random.shuffle(y)
+    return np.sum(y * np.arange(5))
+
+
+@pytest.mark.parametrize("f", [
+    _fill_diagonal, _put, _place, _putmask, _put_along_axis, _setitem, _dunder_setitem,
+    _dunder_iadd, _operator_iadd, _ndarray_sort, _shuffle,
+])
+def test_05_functions_that_write_their_argument(f):
+    check(f, X)
+
+
+# 6 -------------------------------------------------------------------------------------------
+def test_06_list_of_ints_that_gets_floats():
+    def f(x, n):
+        g = [0] * 5
+        for i in range(n):
+            g[i] = x[i] ** 2 + g[i - 1]
+        return sum(g) + x[0]
+
+    check(f, X, 3)
+
+
+def test_06_list_comprehension_of_ints_that_gets_floats():
+    def f(x, n):
+        g = [0 for _ in range(5)]
+        for i in range(n):
+            g[i + 1] = x[i] ** 2 + g[i]
+        return max(g) + x[0]
+
+    check(f, X, 3)
+
+
+# 7 -------------------------------------------------------------------------------------------
+def test_07_append_to_one_of_two_empty_lists():
+    def f(x):
+        pos, neg = [], []
+        for a in x:
+            (pos if a > 0 else neg).append(a)
+        return sum(pos) * sum(neg)
+
+    check(f, X)
+
+
+def test_07_list_chosen_by_branch():
+    def f(x):
+        A, B = [], []
+        for i in range(5):
+            if x[i] > 0:
+                C = A
+            else:
+                C = B
+            C.append(x[i] * x[0])
+        return sum(A) * sum(B)
+
+    check(f, X)
+
+
+def test_07_list_iadd():
+    def f(x):
+        u = []
+        for v in x:
+            u += [v * v]
+        return sum(u) * u[0]
+
+    check(f, X)
+
+
+# 8 -------------------------------------------------------------------------------------------
+CFG = {"k": 2.0}
+WEIGHTS = [1.0, 2.0]
+
+
+def test_08_mutated_global_dict():
+    def f(x):
+        return np.sum(x**2) * CFG["k"]
+
+    d = value_and_grad(f)
+    check(f, X, derivative=d)
+    CFG["k"] = 5.0
+    check(f, X, derivative=d)
+
+
+def test_08_mutated_global_list():
+    def f(x):
+        s = 0.0
+        for c in WEIGHTS:
+            s = s + c * np.sum(x**2)
+        return s
+
+    d = value_and_grad(f)
+    check(f, X, derivative=d)
+    WEIGHTS.append(7.0)
+    check(f, X, derivative=d)
+
+
+def test_08_mutated_list_in_closure():
+    state = [2.0]
+
+    def f(x):
+        return np.sum(x**2) * state[0]
+
+    d = value_and_grad(f)
+    check(f, X, derivative=d)
+    state[0] = 4.0
+    check(f, X, derivative=d)
+
+
+def test_08_mutated_list_of_object():
+    def f(x, o):
+        return np.sum(x * o.k[0])
+
+    o = types.SimpleNamespace(k=[2.0])
+    d = value_and_grad(f)
+    check(f, X, o, derivative=d)
+    o.k[0] = 3.0
+    check(f, X, o, derivative=d)
+
+
+def _scale(x, k=2.0):
+    return x * k
+
+
+def test_08_changed_defaults_of_helper():
+    def f(x):
+        return np.sum(_scale(x) ** 2)
+
+    d = value_and_grad(f)
+    check(f, X, derivative=d)
+    _scale.__defaults__ = (3.0,)
+    check(f, X, derivative=d)
+
+
+# 9 -------------------------------------------------------------------------------------------
+def test_09_where_keeps_fortran_order():
+    def f(x):
+        w = np.where(x.T > 0.5, x.T, x.T * 2)
+        u = w.ravel()
+        u[1] = x[0, 1] ** 2
+        return np.sum(w**3)
+
+    check(f, S)
+
+
+def _asarray_strided(x):
+    y = x * 1.0
+    z = np.asarray(y[::2]).ravel()
+    z[0] = x[1] ** 2
+    return np.sum(y * x)
+
+
+def _squeeze_strided(x):
+    y = x * 1.0
+    z = np.squeeze(y[::2]).ravel()
+    z[0] = x[1] ** 2
+    return np.sum(y * x)
+
+
+def _atleast_2d_strided(x):
+    y = x * 1.0
+    z = np.atleast_2d(y[::2]).ravel()
+    z[0] = x[1] ** 2
+    return np.sum(y * x)
+
+
+def _transpose_strided(x):
+    y = x * 1.0
+    z = y[::2].T.ravel()
+    z[0] = x[1] ** 2
+    return np.sum(y * x)
+
+
+@pytest.mark.parametrize("f", [
+    _asarray_strided, _squeeze_strided, _atleast_2d_strided, _transpose_strided,
+])
+def test_09_strided_vector_is_not_contiguous(f):
+    check(f, X)
+
+
+def test_09_ravel_in_fortran_order():
+    def f(x):
+        y = x * 1.0
+        z = y.ravel(order="F")
+        z[1] = x[0, 0] ** 2
+        return np.sum(y * x)
+
+    check(f, S)
+
+
+def test_09_asfortranarray_copies():
+    def f(x):
+        y = x * 1.0
+        z = np.asfortranarray(y)
+        z[0] = x[1] ** 2
+        return np.sum(y * x)
+
+    check(f, S)
+
+
+def test_09_written_argument_keeps_its_layout():
+    def f(x):
+        z = x.T.ravel()
+        z[0] = z[1] ** 2
+        return np.sum(x * x)
+
+    check(f, np.asfortranarray(S))
+
+
+def test_09_zeros_like_keeps_layout():
+    def f(x):
+        y = np.zeros_like(x)
+        z = y.T.reshape(-1)
+        z[1] = x[0, 0] ** 2
+        return np.sum(y * x)
+
+    check(f, np.asfortranarray(S))
+
+
+def test_09_tangents_have_the_layout_of_their_primals():
+    def f(x):
+        y = np.outer(x, x)
+        z = y.T + 0.0
+        w = z.T.ravel()
+        w[1] = x[0] ** 2
+        return np.sum(z**2)
+
+    x, t = X[:3], np.array([1.0, -0.5, 2.0])
+    try:
+        got = jvp(f, (x,), (t,))[1]
+    except AdcompilerError:
+        return
+    np.testing.assert_allclose(got, numeric(f, x) @ t, rtol=1e-5)
+
+
+# 10 ------------------------------------------------------------------------------------------
+def test_10_list_mutated_in_its_own_loop():
+    def f(x):
+        items, s = [1.0, 2.0, 3.0], 0.0
+        for w in items:
+            s += w * x[0]
+            if len(items) < 6:
+                items.append(x[1] * w)
+        return s
+
+    check(f, X)
+
+
+# 11 ------------------------------------------------------------------------------------------
+def _map_twice(x):
+    m = map(lambda v: v * v, x)
+    return sum(m) + sum(m)
+
+
+def _generator_twice(x):
+    g = (v * v for v in x)
+    return sum(g) + sum(g)
+
+
+def _zip_twice(x):
+    z = zip(x, x[1:])
+    s = 0.0
+    for a, b in z:
+        s += a * b
+    for a, b in z:
+        s += a * b
+    return s
+
+
+def _enumerate_resumed(x):
+    e = enumerate(x)
+    s = 0.0
+    for i, v in e:
+        if i == 1:
+            break
+        s += v
+    for i, v in e:
+        s += i * v * v
+    return s
+
+
+def _generator_is_lazy(x):
+    y = x * 1.0
+    g = (v * v for v in y)
+    y[0] = x[1] * 3
+    return sum(g)
+
+
+def _generator_binds_late(x):
+    k = 2.0
+    g = (v * k for v in x)
+    k = 3.0
+    return sum(g)
+
+
+@pytest.mark.parametrize("f", [
+    _map_twice, _generator_twice, _zip_twice, _enumerate_resumed, _generator_is_lazy,
+    _generator_binds_late,
+])
+def test_11_iterators_are_used_up_and_lazy(f):
+    check(f, X)
+
+
+# 12 ------------------------------------------------------------------------------------------
+def test_12_elementwise_of_a_list_reverse():
+    def f(x):
+        return np.sum(np.multiply(x[:2], [x[0], x[1]]) * np.array([1.0, 3.0]))
+
+    check(f, X)
+
+
+def test_12_store_of_repeated_places_times_a_list():
+    def f(x):
+        y = x * 1.0
+        y[[0, 0]] *= [x[1], x[2]]
+        return np.sum(y * y)
+
+    check(f, X)
+
+
+def test_12_elementwise_of_a_list_forward():
+    def f(x):
+        return np.sum(np.exp([x[0], x[1]]))
+
+    t = np.array([1.0, -2.0, 0.5, 0.3, 2.0])
+    expected = t[0] * math.exp(X[0]) + t[1] * math.exp(X[1])
+    try:
+        got = jvp(f, (X,), (t,))[1]
+        curvature = hessian(f)(X)
+    except AdcompilerError:
+        return
+    np.testing.assert_allclose(got, expected)
+    np.testing.assert_allclose(curvature[0, 0], math.exp(X[0]))
+
+
+# 13 ------------------------------------------------------------------------------------------
+def test_13_type_of_a_value_is():
+    def f(x):
+        s = x
+        if type(x) is float:
+            s = s * x
+        return s
+
+    assert grad(f)(2.0) == 4.0
+
+
+def test_13_type_is_ndarray():
+    def f(x):
+        if type(x) is np.ndarray:
+            return np.sum(x**2)
+        return np.sum(x)
+
+    check(f, X)
+
+
+# 14 ------------------------------------------------------------------------------------------
+def test_14_activity_through_an_object():
+    def f(x):
+        return np.sum(np.nditer(x)) * 1.0
+
+    check(f, X)
+
+
+def test_14_activity_through_text():
+    def f(x):
+        return float(f"{x[1]:.17g}") * x[0]
+
+    check(f, X)
+
+
+# 15 ------------------------------------------------------------------------------------------
+def test_15_alias_of_mixed_list_after_iadd():
+    def f(x):
+        a = [x[0], "s", x[1]]
+        b = a
+        a += [x[4]]
+        b[0] = x[3]
+        return a[0] * b[-1]
+
+    check(f, X)
+
+
+# 16 ------------------------------------------------------------------------------------------
+LOG: list = []
+
+
+def _note(v):
+    LOG.append(float(v))
+
+
+def test_16_append_to_a_global_list():
+    def f(x):
+        _note(x[0])
+        return x[0] ** 2
+
+    LOG.clear()
+    try:
+        grad(f)(X)
+    except AdcompilerError:
+        return
+    assert LOG == [0.3]
+
+
+def test_16_two_arguments_are_one_list():
+    def f(p):
+        p[0].append(1.0)
+        return np.sum(p[1][-1] * p[2])
+
+    items = [1.0, 2.0]
+    try:
+        got = grad(f)([items, items, X])
+    except AdcompilerError:
+        return
+    np.testing.assert_allclose(got[2], np.ones(5))
+
+
+# 5, continued: lists, and arrays that are not active
+def _heappush(x):
+    items = [x[0], x[2]]
+    heapq.heappush(items, x[1])
+    return items[0] * 2 + items[1]
+
+
+def _insort(x):
+    items = [x[0], x[2]]
+    bisect.insort(items, x[3])
+    return items[1] * 2 + items[0]
+
+
+def _fill_diagonal_of_constant(x):
+    m = np.eye(5)
+    np.fill_diagonal(m, 0.0)
+    m[0, 1] = 3.0
+    return np.sum(m @ x * x)
+
+
+def _setitem_of_index_list(x):
+    k = [3, 1, 2]
+    operator.setitem(k, 0, 4)
+    return x[k[0]] ** 2
+
+
+@pytest.mark.parametrize("f", [
+    _heappush, _insort, _fill_diagonal_of_constant, _setitem_of_index_list,
+])
+def test_05_writes_to_lists_and_constants(f):
+    check(f, X)
+
+
+# 9, continued: the layout of adjoints and tangents
+def test_09_adjoint_of_copy_with_order():
+    def f(x):
+        y = x.copy(order="K")
+        z = y.T.reshape(-1)
+        z[1] = x[0, 0] ** 2
+        return np.sum(y * x)
+
+    check(f, np.asfortranarray(S))
+
+
+def test_09_adjoint_of_fortran_slice():
+    def f(x):
+        y = x * 1.0
+        v = y[:, :2].T
+        z = v.ravel()
+        z[0] = z[1] ** 2
+        return np.sum(y * x)
+
+    check(f, np.asfortranarray(S))
+
+
+def test_09_tangent_of_zeros_in_fortran_order():
+    def f(x):
+        y = np.zeros((3, 3), order="F")
+        z = y.T.reshape(-1)
+        z[1] = x[0, 0] ** 2
+        y += x
+        return np.sum(y * x)
+
+    t = np.cos(np.arange(9.0)).reshape(3, 3)
+    try:
+        got = jvp(f, (S,), (t,))[1]
+    except AdcompilerError:
+        return
+    np.testing.assert_allclose(got, np.sum(numeric(f, S) * t), rtol=1e-5)
