@@ -3,6 +3,8 @@
 Each program gets its right gradient, or a refusal.
 """
 
+import bisect
+import heapq
 import math
 import operator
 import types
