@@ -587,5 +587,6 @@ def stop_gradient(x):
 
 
 def bound(x):
-    """`x`; to read a name that may not be bound is what raises."""
-    return x
+    """Raise if a name is not bound: to read it raises, or it holds the None that stands for that."""
+    if x is None:
+        raise UnboundLocalError("a name is read that no path up to here has assigned")

@@ -720,3 +720,94 @@ def test_09_tangent_of_zeros_in_fortran_order():
     except AdcompilerError:
         return
     np.testing.assert_allclose(got, np.sum(numeric(f, S) * t), rtol=1e-5)
+# 17 ------------------------------------------------------------------------------------------
+def _array_times_list(x):
+    return np.sum(x * [1, 2, 3, 4, 5]) * 1.0
+
+
+def _list_times_array(x):
+    return np.sum([1, 2, 3, 4, 5] * x) + np.sum(x)
+
+
+@pytest.mark.parametrize("f", [_array_times_list, _list_times_array])
+def test_17_array_times_list_of_ints(f):
+    check(f, X)
+
+
+# 18 ------------------------------------------------------------------------------------------
+def test_18_hessian_of_list_iadd():
+    def f(x):
+        u = []
+        for v in x:
+            u += [v * v]
+        return u[0] * u[1]
+
+    try:
+        got = hessian(f)(X)
+    except AdcompilerError:
+        return
+    expected = np.zeros((5, 5))
+    expected[0, 0], expected[1, 1] = 2 * X[1] ** 2, 2 * X[0] ** 2
+    expected[0, 1] = expected[1, 0] = 4 * X[0] * X[1]
+    np.testing.assert_allclose(got, expected, atol=1e-9)
+
+
+# 19 ------------------------------------------------------------------------------------------
+def _copied_list_of_arrays(x):
+    rows = [x[i] * x for i in range(3)]
+    same = list(rows)
+    same[0][0] = 5 * x[0]
+    return np.sum(rows[0])
+
+
+def _items_of_different_names(x):
+    pair, s = (x, x * 2), 0.0
+    for k in range(2):
+        s += np.sum(pair[k] * x[k])
+    return s
+
+
+def _quicksort(v):
+    if len(v) <= 1:
+        return v
+    pivot, rest = v[0], v[1:]
+    return np.concatenate([_quicksort(rest[rest < pivot]), v[:1], _quicksort(rest[rest >= pivot])])
+
+
+def _sorted_by_recursion(x):
+    return np.sum(_quicksort(x) * np.arange(5.0))
+
+
+def _diagonal_of_written(x):
+    y = np.outer(x, x)
+    d = np.diagonal(y)
+    y[0, 0] = 3 * x[1]
+    return np.sum(d * d)
+
+
+def _array_without_axes(x):
+    z = np.array(0.0)
+    z += x[0]
+    return z * x[1]
+
+
+def _parts_of_split(x):
+    a, b, c = np.split(x[:3], 3)
+    return np.sum(a * b * c)
+
+
+def _bound_in_the_first_trip(x):
+    for i in range(3):
+        if i == 0:
+            y = x * 1.0
+        else:
+            y = y * x
+    return np.sum(y)
+
+
+@pytest.mark.parametrize("f", [
+    _copied_list_of_arrays, _items_of_different_names, _sorted_by_recursion, _diagonal_of_written,
+    _array_without_axes, _parts_of_split, _bound_in_the_first_trip,
+])  # fmt: skip
+def test_19_what_crashed(f):
+    check(f, X)

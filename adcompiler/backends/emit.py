@@ -309,7 +309,9 @@ class _Emitter:
         quoted = self.quoted
         above = self.quote(item.loop.origin)
         self.bound |= self.assigned(item.body) | {name}
+        before = set(self.bound)
         body = self.block(item.body)
+        self.bound |= before
         if body or used:
             self.add(ast.For(ast.Name(name), trips, body or [ast.Pass()], []), above)
         else:
@@ -322,7 +324,9 @@ class _Emitter:
         if item.test is not None:
             test = self.expressions.operand(item.test)
             test = negation(test) if item.negate else test
+        before = set(self.bound)
         body = self.block(item.body)
+        self.bound |= before
         after = self.block(item.orelse)
         otherwise = after if _breaks(item.body) else []
         self.add(ast.While(test, body or [ast.Pass()], otherwise), above)

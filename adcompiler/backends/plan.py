@@ -830,9 +830,12 @@ class _Planner:
 
     def settle(self, context: _Context) -> None:
         """Write down pending effects."""
-        pending = context.pending
-        found = [value for value in pending if pending[value].effects]
-        self.flush(context, sorted(found, key=lambda value: pending[value].effects[0]))
+        self.flush(context, self.earlier(context, self.effects + 1))
+
+    def earlier(self, context: _Context, effect: int) -> list[Value]:
+        """The pending values with effects before that one, in order."""
+        first = {v: info.effects[0] for v, info in context.pending.items() if info.effects}
+        return sorted((v for v in first if first[v] < effect), key=first.__getitem__)
 
     def flush_readers(
         self, context: _Context, writes: frozenset[int], names: frozenset[str | None]
@@ -853,6 +856,9 @@ class _Planner:
         """Write pending expressions down as lines of their own."""
         for value in values:
             if value in context.pending:
+                effects = context.pending[value].effects
+                if effects:
+                    self.flush(context, self.earlier(context, effects[0]))
                 del context.pending[value]
                 self.inlined.discard(value)
                 context.items.append(Step(self.definitions[value]))

@@ -577,7 +577,10 @@ def _probe(fn: Callable, args: list, keywords: dict, fresh: Callable[[], Any]) -
         except Exception:  # the lengths do not fit together, as far as is known
             return _probe_rank(fn, args, keywords, fresh)
     (one, first), (two, second) = answers
-    return _read_back(one, two, first, second, fresh, opaque_lists)
+    answer = _read_back(one, two, first, second, fresh, opaque_lists)
+    if opaque_lists and isinstance(answer, list):  # as long as the argument, whatever that is
+        return List(functools.reduce(join, answer) if answer else None)
+    return answer
 
 
 class _Uniform(_Sampler):
@@ -652,10 +655,9 @@ def _read_back(one: Any, two: Any, first: _Sampler, second: _Sampler, fresh, opa
                 _read_back(a, b, first, second, fresh, opaque) for a, b in zip(one, two)
             )
         case list():
-            if not one or len(one) != len(two):
-                return List(None if not one else T.UNKNOWN)
-            items = [_read_back(a, b, first, second, fresh, opaque) for a, b in zip(one, two)]
-            return List(functools.reduce(join, items), as_dim(len(one)))
+            if len(one) != len(two):
+                return List(T.UNKNOWN)
+            return [_read_back(a, b, first, second, fresh, opaque) for a, b in zip(one, two)]
         case bool():
             return T.BOOL
         case int():

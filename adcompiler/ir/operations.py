@@ -98,10 +98,12 @@ def apply(resolver: Resolver, fn: Callable, args: list, keywords: dict, effect=F
     if effect and type is T.UNKNOWN:
         type = _effect_type(resolver, fn, args, keywords)
     effect = effect or not pure
-    if isinstance(type, tuple):
+    if isinstance(type, tuple) or (isinstance(type, list) and len(type) > 1):
         outs = [resolver.value(t) for t in type]
         resolver.add(Op(fn, args, keywords, outs, effect))
-        return tuple(outs)
+        return tuple(outs) if isinstance(type, tuple) else outs
+    if isinstance(type, list):
+        type = T.List(type[0] if type else None, T.as_dim(len(type)))
     out = resolver.value(type)
     made = Op(fn, args, keywords, [out], effect)
     if resolver.fixed_origin is None and not effect:
@@ -266,9 +268,10 @@ def binary(resolver: Resolver, fn: Callable, left: Any, right: Any) -> Any:
     if fn is operator.mul:
         for items, count in ((left, right), (right, left)):
             if isinstance(items, (tuple, list)):
-                if isinstance(count, Constant):
+                if isinstance(count, Constant) and isinstance(count.value, int):
                     return items * count.value
-                if isinstance(items, list) and isinstance(count, Value) and is_operand(items):
+                whole = isinstance(type_of(count), T.Scalar) and type_of(count).kind == "int"
+                if isinstance(items, list) and whole and is_operand(items):
                     return _repeated(resolver, items, count)
     if fn is operator.mod and isinstance(left, Constant) and isinstance(left.value, str):
         out = resolver.value(T.Object(str))
@@ -606,6 +609,8 @@ def unpacked(resolver: Resolver, value: Any, count: int | None) -> list:
         length = kind.shape[0].constant if count is None else count
         if length is not None:
             return [get_item(resolver, value, Constant(i)) for i in range(length)]
+    if isinstance(kind, T.List) and count is None and kind.length is not None:
+        count = kind.length.constant
     if isinstance(kind, T.List) and count is not None:
         return [get_item(resolver, value, Constant(i)) for i in range(count)]
     raise resolver.error(
@@ -812,7 +817,9 @@ def sequence(resolver: Resolver, value: Any) -> Sequence:
             raise resolver.error("loop over an array of unknown rank", "", "use indices")
         return Sequence(length(resolver, value, 0), lambda i: get_item(resolver, value, i))
     if isinstance(kind, T.List):
-        return Sequence(resolver.op(len, value), lambda i: get_item(resolver, value, i))
+        known = kind.length.constant if kind.length is not None else None
+        count = resolver.op(len, value) if known is None else _StaticLength(known)
+        return Sequence(count, lambda i: get_item(resolver, value, i))
     raise resolver.error(
         f"loop over a {_kind_name(kind)}", "its items are not known",
         "loop over a range, an array or a list",

@@ -96,7 +96,7 @@ def call(resolver: Resolver, tree: Any, env: dict[str, Any], parent: Frame | Non
     outs: list[Value] = []
 
     def leaf(type: Any, name: str) -> Value:
-        outs.append(Value(None, generalised_type(resolver, type)))
+        outs.append(Value(None, fresh_type(resolver, type)))
         return outs[-1]
 
     result = abstract.build(found.form, leaf, "result")
@@ -124,7 +124,7 @@ def build(resolver: Resolver, found: Recursive, tree: Any, forms: dict, env: dic
         params: list[Value] = []
 
         def leaf(type: Any, name: str, params: list[Value] = params) -> Value:
-            params.append(Value(name, type))
+            params.append(Value(name, fresh_type(resolver, type)))
             return params[-1]
 
         arguments = {name: abstract.build(form, leaf, name) for name, form in forms.items()}
@@ -200,6 +200,14 @@ def generalised_type(resolver: Resolver, type: Any) -> Any:
             return T.Array(dtype, dims, contiguous)
         case T.List(item=item):
             return T.List(generalised_type(resolver, item))
+    return type
+
+
+def fresh_type(resolver: Resolver, type: Any) -> Any:
+    """A type whose lengths are equal to no other's."""
+    if isinstance(type, T.Array) and type.shape is not None:
+        dims = tuple(T.symbol(resolver.fresh()) for _ in type.shape)
+        return T.Array(type.dtype, dims, type.contiguous)
     return type
 
 

@@ -126,7 +126,10 @@ class Guard:
                 return self.holder[self.name] is self.expected
             if isinstance(self.holder, types.CellType):
                 return self.holder.cell_contents is self.expected
-            return getattr(self.holder, self.name) is self.expected
+            now = getattr(self.holder, self.name)
+            if isinstance(now, types.MethodType):  # a new object on each look
+                return now == self.expected
+            return now is self.expected
         except (KeyError, AttributeError, ValueError):
             return False
 
@@ -161,6 +164,9 @@ class Resolver:
         self.changed_arguments = False
         self.fresh_lists: set[Value] = set()
         """Lists by the names they were born under: two of them are two lists."""
+        self.pending: list[set[tuple[int, str]]] = []
+        """Names that loops around may bind in an earlier trip: what they are is not known yet."""
+        self.waited = False
         self.type_changes = 0
         """How often it was found that a list holds more than was known."""
         self.maybe_unbound: set[Value] = set()
@@ -755,6 +761,7 @@ class Resolver:
             sequence = operations.sequence(self, iterable)
             domain = Range(Constant(0), sequence.length, Constant(1))
         simple = isinstance(node.target, gast.Name) and sequence is None
+        before = [dict(frame.env) for frame in self.frames]
 
         def head(index: Value) -> None:
             if simple:
@@ -771,6 +778,7 @@ class Resolver:
             if need.index not in self.index_of.get(key, ()):
                 raise
             self.unrolled.add(key)
+            self.restore(before)
             self.for_loop(node)
 
     index_of: dict[Any, list]
@@ -857,7 +865,8 @@ class Resolver:
                         form, known, self.carried_dim(entry, place)
                     )
             forms[place] = form
-        for _attempt in range(12):
+        strict = False
+        for _attempt in range(14):
             start = self.fresh()[1]
             block = Block()
             index = None
@@ -881,6 +890,9 @@ class Resolver:
                 if value is not UNBOUND:
                     self.frames[depth].env[name] = value
             changes = self.type_changes
+            unknown = {p for p, form in forms.items() if isinstance(form, abstract.Nothing)}
+            self.pending.append(set() if strict else unknown)
+            waited_before, self.waited = self.waited, False
             with self.writing(block):
                 try:
                     if index is not None:
@@ -889,6 +901,9 @@ class Resolver:
                     dead = self.dead
                 except recursion.Bottom:  # at least it may run no trip
                     dead = True
+                finally:
+                    self.pending.pop()
+                    waited, self.waited = self.waited, waited_before or self.waited
             results = {
                 (depth, name): self.frames[depth].env.get(name, UNBOUND)
                 for depth, name in forms
@@ -913,6 +928,9 @@ class Resolver:
                 if not abstract.same_structure(form, wider):
                     settled = False
                 forms[place] = wider
+            if settled and waited and not strict:
+                strict, settled = True, False  # nothing more will be known: errors are errors
+                continue
             if settled:
                 break
         else:
@@ -1215,6 +1233,7 @@ class Resolver:
                     "make both of the same kind, or use two names",
                 )
             if value is UNBOUND:
+                self.wait_for(name)
                 raise self.error(
                     f"`{name}` is not assigned here", "no path up to here assigns it",
                     f"assign `{name}` before",
@@ -1223,6 +1242,7 @@ class Resolver:
                 self.check_bound(name, value)
             return value
         if name in assigned_names(frame.tree.node.body) and name not in frame.nonlocals:
+            self.wait_for(name)
             raise self.error(
                 f"`{name}` is not assigned here", "no path up to here assigns it",
                 f"assign `{name}` before",
@@ -1273,6 +1293,13 @@ class Resolver:
                 into[id(value)] = value
             for item in value.values() if isinstance(value, dict) else value:
                 self.note_objects(item, into)
+
+    def wait_for(self, name: str) -> None:
+        """In a loop, a name that is not bound yet may be bound by an earlier trip."""
+        place = (len(self.frames) - 1, name)
+        if any(place in pending for pending in self.pending):
+            self.waited = True
+            raise recursion.Bottom
 
     def guard(self, holder: Any, name: str, value: Any) -> None:
         if self.fixed_origin is None:

@@ -193,7 +193,7 @@ class _Tidy:
                 if (
                     isinstance(user, Accumulate) and user.ref is statement.out
                     and user.path == () and isinstance(kind, T.Array)
-                    and kind.shape is not None and kind.shape == wanted.shape
+                    and kind.shape and kind.shape == wanted.shape
                     and kind.dtype == wanted.dtype
                     and (kind.contiguous or not wanted.contiguous)  # views rely on it
                 ):
@@ -211,7 +211,7 @@ class _Tidy:
             if not isinstance(kind, T.Array) or kind.shape is None or len(kind.shape) != 1:
                 continue
             count = kind.shape[0].constant
-            if count is None or count > 8 or statement.origin is None:
+            if not count or count > 8 or statement.origin is None:
                 continue
             root = self.classes.find(statement.out)
             begin = statements.index(statement)

@@ -303,7 +303,10 @@ class Builder(Resolver):
     def rule(self, function: Callable, first: list, bound: dict) -> Any:
         """Write the body of a rule: `first` by position (the adjoint), the rest by name."""
         try:
-            return self.call(parse(function), first, bound)
+            answer = self.call(parse(function), first, bound)
+            if self.dead:
+                raise self.refused(function)
+            return answer
         except errors.AdcompilerError:
             raise
         except (TypeError, ValueError) as error:
@@ -311,6 +314,18 @@ class Builder(Resolver):
                 f"the rule `{function.__name__}` cannot be applied here", reason=str(error),
                 position=self.position(),
             ) from error
+
+
+    def refused(self, function: Callable) -> errors.DifferentiationError:
+        """What a rule says by `raise`."""
+        raised = self.block.statements[-2] if len(self.block.statements) > 1 else None
+        reason = "its rule does not cover these arguments"
+        if isinstance(raised, Op) and raised.args and isinstance(raised.args[0], Constant):
+            reason = str(raised.args[0].value)
+        return errors.DifferentiationError(
+            f"`{function.__name__}` with these arguments", reason=reason,
+            remedy="write the operation in other terms", position=self.position(),
+        )
 
 
 def is_scalar(operand: Any) -> bool:

@@ -30,7 +30,7 @@ import numpy as np
 from adcompiler import errors, runtime
 from adcompiler.analysis.unification import Unification
 from adcompiler.ir import types as T
-from adcompiler.ir.infer import Atoms, index_type, type_of
+from adcompiler.ir.infer import Atoms, index_type, join, type_of
 from adcompiler.ir.nodes import (
     UNBOUND,
     Accumulate,
@@ -62,11 +62,13 @@ SHAPE_ONLY = {np.zeros_like, np.empty_like, np.ones_like, dimension, np.shape, l
 """Functions that look at the shape and dtype of an array alone."""
 
 ALWAYS_VIEW = {
-    np.transpose, np.swapaxes, np.moveaxis, np.expand_dims, np.squeeze, np.broadcast_to,
-    np.diagonal, np.flip, np.flipud, np.fliplr, np.real, np.asarray, np.asanyarray, np.atleast_1d,
+    np.transpose, np.swapaxes, np.moveaxis, np.expand_dims, np.squeeze, np.flip, np.flipud, np.fliplr, np.real, np.asarray, np.asanyarray, np.atleast_1d,
     np.atleast_2d, np.atleast_3d, np.matrix_transpose, np.rollaxis, np.rot90, np.imag,
 }  # fmt: skip
 MAYBE_VIEW = {np.reshape, np.ravel, np.ascontiguousarray, np.asfortranarray, np.broadcast_arrays}
+READ_ONLY = {np.diagonal, np.broadcast_to}
+"""Views that cannot be written, and so cannot carry an adjoint back."""
+
 SPLITS = {np.split, np.array_split, np.hsplit, np.vsplit, np.dsplit}
 FRESH_METHODS = {np.ndarray.flatten}
 
@@ -102,7 +104,7 @@ def view_kind(op: Op) -> str:
         if isinstance(first, T.Array) and first.contiguous and plain:
             return "view"
         return "maybe"
-    if key in SPLITS:
+    if key in SPLITS or key in READ_ONLY:
         return "maybe"
     if isinstance(key, np.ufunc) or book.lookup(fn) is not None or book.is_zero(fn):
         return "fresh"
@@ -144,8 +146,45 @@ class _ToMemory:
             self.unify(statement)
         self.settle_contents()
 
+    def settle_list_types(self) -> None:
+        """All names of a list know what it holds."""
+        items: dict[Any, Any] = {}
+        for value in list(self.classes.members()):
+            if isinstance(value.type, T.List):
+                root = self.classes.find(value)
+                items[root] = join(items.get(root), value.type.item)
+        for statement in walk(self.function.body):
+            if isinstance(statement, (Append, Store)) and isinstance(statement.ref.type, T.List):
+                root = self.classes.find(statement.ref)
+                kind = type_of(statement.value)
+                kind = T.Scalar(kind.kind, kind.dtype) if isinstance(kind, T.Scalar) else kind
+                items[root] = join(items.get(root), kind)
+        for value in list(self.classes.members()):
+            if isinstance(value.type, T.List):
+                item = items[self.classes.find(value)]
+                value.type = T.List(item, value.type.length)
+        for statement in walk(self.function.body):
+            match statement:
+                case Op(fn=operator.getitem, args=[Value() as holder, _], outs=[out]) | Pop(
+                    ref=holder, out=out
+                ):
+                    if isinstance(holder.type, T.List):
+                        self.check_read(statement, holder.type.item, out)
+
+    def check_read(self, statement: Statement, item: Any, out: Value) -> None:
+        """A number read from a list must not have been taken for an integer too early."""
+        early = isinstance(out.type, T.Scalar) and out.type.kind in ("int", "bool")
+        if early and T.is_float(item):
+            raise errors.ResolveError(
+                "a list that holds integers first and floats later",
+                reason="what is read from it would count as constant",
+                remedy="begin with floats, e.g. [0.0] * n",
+                position=statement.origin.position if statement.origin else None,
+            )
+
     def run(self) -> Function:
         self.find_classes()
+        self.settle_list_types()
         for statement in walk(self.function.body):
             if isinstance(statement, (Store, Accumulate, Append, Pop)):
                 root = self.classes.find(statement.ref)

@@ -639,6 +639,7 @@ class _Placing:
         boundary = body.statements[0] if body.statements else None
         births: list[Statement] = []
         for value in self.saved:
+            self.bind(value, set())
             home = record.home[value]
             mirror = mirror_of.get(home)
             assert mirror is not None, value
@@ -655,7 +656,9 @@ class _Placing:
                 if home.statements else None
             )
             home.statements.insert(at, made)
-            out = Value(popped_name(value.name), value.type)
+            # A reference gets a name: it is taken off the list once, however often it is read.
+            name = popped_name(value.name) or ("array" if T.is_ref(value.type) else None)
+            out = Value(name, value.type)
             pop = Pop(stack, out)
             first = mirror.statements[0] if mirror.statements else None
             pop.origin = first.origin if first is not None else None
@@ -667,6 +670,32 @@ class _Placing:
             self.popped[index] = mirror_index
         self.rewrite_backward(body, top=True)
         body.statements[:0] = births
+
+    def bind(self, value: Value, seen: set[Value]) -> None:
+        """Bind a value on every path, so that it can be saved: None where nobody reads it."""
+        made = self.record.definition.get(value)
+        if value in seen:
+            return
+        seen.add(value)
+        rows: list[tuple[list, int]] = []
+        if isinstance(made, If):
+            k = made.outs.index(value)
+            rows = [(made.then.results, k), (made.orelse.results, k)]
+        else:
+            home = self.record.home[value]
+            loop = made if isinstance(made, Loop) else self.record.owner.get(home)
+            if not isinstance(loop, Loop):
+                return
+            values = loop.outs if loop is made else loop.carried
+            if value not in values:
+                return
+            k = values.index(value)
+            rows = [(loop.inits, k), (loop.body.results, k + int(loop.stops))]
+        for results, k in rows:
+            if results[k] is UNBOUND:
+                results[k] = Constant(None)
+            elif isinstance(results[k], Value):
+                self.bind(results[k], seen)
 
     def rewrite_backward(self, block: Block, top: bool = False) -> None:
         """Resolve what the statements of a mirror block read, in place."""
