@@ -180,7 +180,7 @@ def with_an_unknown_keyword(x):
 
 @refused("complex", "", X, forward=False)
 def with_complex_numbers(x):
-    z = np.fft.fft(x)
+    z = x * 1j
     return np.sum(np.abs(z) ** 2)
 
 

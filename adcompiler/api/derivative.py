@@ -36,7 +36,7 @@ class Specialisation:
 
     __slots__ = (
         "run", "text", "guards", "written", "plain", "signature", "finish", "stages", "ir",
-        "version", "emitted", "form",
+        "version", "emitted", "form", "globals",
     )
 
     def __init__(self) -> None:
@@ -44,6 +44,7 @@ class Specialisation:
         """Takes the leaves of the arguments."""
         self.text = ""
         self.guards: list[Guard] = []
+        self.globals: list[tuple[dict, str, Any]] = []
         self.written: list[int] = []
         self.plain = True
         """Whether the arguments are their own leaves, and what `run` gives is the answer."""
@@ -53,13 +54,20 @@ class Specialisation:
         self.ir: Function | None = None
         self.version = book.VERSION
 
+    def guard(self, guards: list[Guard]) -> None:
+        """What must still hold when the code is called again; plain globals are quick to check."""
+        quick = [g for g in guards if type(g.holder) is dict and g.contents is None]
+        self.globals = [(g.holder, g.name, g.expected) for g in quick]
+        self.guards = [g for g in guards if g not in quick]
+
     def is_current(self) -> bool:
-        if self.version != book.VERSION:
-            return False
+        for holder, name, expected in self.globals:
+            if holder.get(name) is not expected:
+                return False
         for guard in self.guards:
             if not guard.holds():
                 return False
-        return True
+        return self.version == book.VERSION
 
 
 class Derivative:
@@ -92,6 +100,8 @@ class Derivative:
         self.has_aux = has_aux
         self.backend = backend
         self._static: set[tuple] = set()
+        self._simple = not self._bound
+        """Whether a call's key is that of its arguments alone."""
         self._cache: dict[Any, Specialisation] = {}
         self._patterns: dict[Any, Specialisation] = {}
         self._last: Specialisation | None = None
@@ -102,9 +112,17 @@ class Derivative:
     # -- calling ------------------------------------------------------------------------------
 
     def __call__(self, *args: Any, **keywords: Any) -> Any:
-        if not keywords and not self._static and not self._bound:
-            key: Any = tuple(map(key_of, args))
-            found = self._cache.get(key)
+        if not keywords and self._simple:
+            parts: list[Any] = []
+            for a in args:
+                kind = type(a)
+                if kind is float:
+                    parts.append(kind)
+                elif kind is np.ndarray:
+                    parts.append((a.dtype, a.shape, a.flags.c_contiguous))
+                else:
+                    parts.append(key_of(a))
+            found = self._cache.get(tuple(parts))
             if found is not None and found.is_current():
                 if found.plain:
                     return found.run(*args)
@@ -170,6 +188,7 @@ class Derivative:
                         found = self.compile(positional, named)
                     except NeedStatic as need:
                         self._static.add(self._asking[need.value.uid])
+                        self._simple = False
                         self._cache.clear()
                         self._patterns.clear()
                         continue
@@ -246,7 +265,7 @@ class Derivative:
         function.doc = self.describe(signature, args, keywords)
         found = Specialisation()
         found.signature = signature
-        found.guards = lowered.guards
+        found.guard(lowered.guards)
         found.written = pipeline.written_leaves(function, signature)
         found.ir = function
         found.emitted = emitted = emit(pipeline.packed(function))

@@ -1241,7 +1241,7 @@ class Resolver:
             if self.maybe_unbound:
                 self.check_bound(name, value)
             return value
-        if name in assigned_names(frame.tree.node.body) and name not in frame.nonlocals:
+        if name in frame.tree.locals and name not in frame.nonlocals:
             self.wait_for(name)
             raise self.error(
                 f"`{name}` is not assigned here", "no path up to here assigns it",

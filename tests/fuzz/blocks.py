@@ -264,7 +264,7 @@ class Blocks(Sharing):
                 self.emit(f"while ({name} := {value}) < 3.137 and {counter} < {trips}:")
             case "forever":
                 self.emit("while True:")
-                first = [f"if {counter} >= {trips}:", "    break"]
+                first = [f"if {counter} >= {trips}:", *self.parting_words(), "    break"]
         at_start = self.draw.chance(0.5)
         if at_start:
             first.append(f"{counter} += 1")
@@ -275,6 +275,13 @@ class Blocks(Sharing):
         self.loop_body(kinds, may_continue=at_start, first=first, last=last)
         self.scope[counter] = Index(0, trips)
         return True
+
+    def parting_words(self):
+        """Something that is done before the loop is left, at times."""
+        if not self.scope.names(Scalar) or self.draw.chance(0.6):
+            return []
+        name = self.draw.pick(self.scope.names(Scalar))
+        return [f"    {name} {self.draw.pick(['+=', '*=', '='])} {self.bounded_scalar()}"]
 
     def do_last_index(self):
         """The index of the last trip, read behind the loop."""
@@ -341,6 +348,54 @@ class Blocks(Sharing):
             if totals:
                 self.emit(f"{self.draw.pick(totals)} += np.sum({item} * {item})")
         self.loops -= 1
+        return True
+
+    def do_overwritten(self):
+        """What a name was given is overwritten where it came from, and used afterwards."""
+        if not self.may_nest():
+            return False
+        names = self.arrays()
+        if not names:
+            return False
+        name = self.draw.pick(names)
+        shape = self.scope[name].shape
+        counter = self.loop_name()
+        outside, self.scope = self.scope, self.scope.child()
+        self.emit(f"for {counter} in range({shape[0]}):")
+        self.loops += 1
+        with self.block():
+            self.scope[counter] = Index(0, shape[0] - 1)
+            place = f"{name}[{self.index(shape[0])}]"
+            copied = ".copy()" if shape[1:] else ""
+            held = self.fresh_name(("held", "pivot"))
+            self.emit(f"{held} = {place}{copied}")
+            self.scope[held] = Array(shape[1:]) if shape[1:] else Scalar()
+            value = self.bounded_operand(shape[1:]) if shape[1:] else self.bounded_scalar()
+            form = self.draw.pick(["overwrite", "overwrite", "sweep", "move"])
+            self.draw.used(f"overwritten.{form}")
+            match form:
+                case "overwrite":
+                    self.emit(f"{place} {self.draw.pick(['=', '=', '+=', '*='])} {value}")
+                case "sweep":
+                    inner = self.loop_name()
+                    start = self.draw.pick(["", f"{counter} + 1, "])
+                    self.emit(f"for {inner} in range({start}{shape[0]}):")
+                    other = f"{name}[{inner}]"
+                    forms = ["{0} *= {1}", "{0} -= {0} * {1}", "{0} = np.sin({0} * {1})",
+                             "{0} = 0.5 * {1}"]  # fmt: skip
+                    self.emit("    " + self.draw.pick(forms).format(other, held))
+                case "move":
+                    other = f"{name}[{self.index(shape[0])}]"
+                    sign = self.draw.pick(["*", "+", "-"])
+                    self.emit(f"{place} = {other} {sign} {value}")
+            totals = outside.names(Scalar)
+            if totals:
+                total = self.draw.pick(totals)
+                self.emit(f"{total} += 0.3 * np.sum(np.sin({held}) * {held})")
+            else:
+                self.emit(f"{name}[{self.index(shape[0])}] += np.cos({held}) * {held}")
+        self.loops -= 1
+        self.scope = outside
         return True
 
     def do_double_buffer(self):

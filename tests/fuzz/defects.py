@@ -24,8 +24,20 @@ import numpy as np
 
 from adcompiler.api import pipeline
 from adcompiler.ir import types
-from adcompiler.ir.nodes import Constant, Load, Loop, New, Op, Store, Value, blocks, rewrite, walk
+from adcompiler.ir.nodes import (
+    Load,
+    Loop,
+    New,
+    Op,
+    Restore,
+    Store,
+    Value,
+    blocks,
+    rewrite,
+    walk,
+)
 from adcompiler.ir.verify import verify
+from adcompiler.passes.builder import ZERO
 from tests.fuzz.check import Outcome, check
 from tests.fuzz.generate import HEADER, generate
 from tests.fuzz.patching import edited, replaced, rule_replaced, wrapped
@@ -113,27 +125,31 @@ def empty_set(*args):
     return set()
 
 
+def to_the_end(old, chosen):
+    """Mirror a block, then move some of its statements to its end."""
+
+    def block(self, *args):
+        mirror = self.writer.block
+        old(self, *args)
+        kept = [s for s in mirror.statements if not chosen(s)]
+        mirror.statements = kept + [s for s in mirror.statements if chosen(s)]
+
+    return block
+
+
+def is_zeroing(statement):
+    return isinstance(statement, Store) and statement.value is ZERO
+
+
 defect(
     "restore_dropped",
     "A reversed store does not put back what it overwrote.",
     put(PLACING + "restore", nothing),
 )
 defect(
-    "restore_after_the_statement",
-    "The place is put back after its adjoint was propagated: what that reloads is the new value.",
-    edit(
-        REVERSE + "block",
-        "self.statement(statement)",
-        """
-        if isinstance(statement, Store):
-            kept = self.writer.block
-            at = len(kept.statements)
-            self.statement(statement)
-            kept.statements.append(kept.statements.pop(at))
-        else:
-            self.statement(statement)
-        """,
-    ),
+    "restored_too_late",
+    "What stores overwrote is put back at the end of the mirror block, behind those who read it.",
+    around(REVERSE + "block", lambda old: to_the_end(old, lambda s: isinstance(s, Restore))),
 )
 defect(
     "no_store_follows",
@@ -228,20 +244,8 @@ defect(
 )
 defect(
     "zeroing_after_adding",
-    "The adjoint of the place is set to zero after the contributions to it.",
-    edit(
-        REVERSE + "store",
-        """
-        writer.add(Store(ref, statement.path, zero))
-        self.contribute(statement.value, writer.fitted(g, statement.value))
-        """,
-        """
-        self.contribute(statement.value, writer.fitted(g, statement.value))
-        writer.add(Store(ref, statement.path, zero))
-        """,
-    ),
-    # The optimiser moves zeroing down to what it allows: this moves what was loaded along.
-    profile="alias",
+    "The adjoints of places are set to zero at the end of the mirror block, after what was added.",
+    around(REVERSE + "block", lambda old: to_the_end(old, is_zeroing)),
 )
 defect(
     "all_writes_count",
@@ -602,7 +606,8 @@ defect(
 defect(
     "written_buffers_are_values",
     "A buffer is taken for the value it was born with, although it is written later.",
-    edit(TIDY + "values_of_single_use", "root not in written", "True"),
+    edit(TIDY + "values_of_single_use", "root not in written and root not in blocked and array and mirror",
+         "array and mirror"),
 )
 defect(
     "difference_taken_for_sum",
@@ -676,6 +681,7 @@ defect(
     "tangent_not_spread",
     "The tangent of what was broadcast keeps the shape of the smaller operand.",
     put(TANGENT + "spread", lambda self, dot, out: dot),
+    profile="all",
     modes=("forward",),
 )
 defect(
