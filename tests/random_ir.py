@@ -653,7 +653,7 @@ class Generator:
         quick, slow = Block(), Block()
         quick.results = [Constant(True), *body.results[1:]]
         slow.results = [Constant(False), *reversed(body.results[1:])]
-        if [k for k in kinds] != [k for k in reversed(kinds)]:
+        if list(kinds) != list(reversed(kinds)):
             slow.results = [Constant(False), *body.results[1:]]
         then, orelse = (quick, slow) if self.chance(0.6) else (slow, quick)
         if self.chance(0.3):
@@ -667,7 +667,7 @@ class Generator:
     def endless(self) -> None:
         """`while count < n: ...`, and perhaps a break inside."""
         kinds = self.kinds(3)
-        kinds = [kind for kind in kinds]
+        kinds = list(kinds)
         inits = [self.pick(kind) for kind in kinds]
         params = self.params(kinds, inits)
         count = Value(self.random.choice(["count", "i", None]), INT)
@@ -675,7 +675,7 @@ class Generator:
         limit = self.random.randrange(4)
         test = Value(None, BOOL)
         carried = [("int", count), *zip(kinds, params, strict=True)]
-        head = self.fill(carried, self.random.choice([0, 0, 0, 2]), lambda: [])
+        head = self.fill(carried, self.random.choice([0, 0, 0, 2]), list)
         head.statements.append(
             Op(operator.lt, [count, Constant(limit)], {}, [test], origin=self.origin())
         )
@@ -708,8 +708,10 @@ class Generator:
         head.params = [count, *params]
         head.statements.append(If(test, then, orelse, outs, origin=self.origin()))
         head.results = list(outs)
-        ends = [Value(count.name, INT),
-                *(self.value(kind, param.name) for kind, param in zip(kinds, params, strict=True))]
+        ends = [
+            Value(count.name, INT),
+            *(self.value(kind, param.name) for kind, param in zip(kinds, params, strict=True)),
+        ]
         self.put(Loop(None, [Constant(0), *inits], head, ends, True))
         for kind, out in zip(kinds, ends[1:], strict=True):
             self.scope.add(kind, out)

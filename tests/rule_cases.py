@@ -98,7 +98,8 @@ MATH = {
     (ANY, ANY): [math.hypot, math.atan2],
     (ANY, ANY, ANY): [math.hypot],
     (POSITIVE, ANY): [math.pow],
-    ((2.1, 2.4), (1.1, 1.4)): [math.remainder],
+    ((2.1, 2.4), (1.1, 1.4)): [math.remainder, min, max],
+    ((1.1, 1.4), (2.1, 2.4)): [min, max],
 }
 
 

@@ -1181,4 +1181,3 @@ def test_emission_is_fast():
         emit(f)
         times.append(time.perf_counter() - start)
     assert min(times) < 0.05  # about 5 ms on a machine that does nothing else
-

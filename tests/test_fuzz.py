@@ -8,6 +8,7 @@ import ast
 import os
 import random
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,9 +16,11 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from tests import differences
+from tests.fuzz import defects, reduce
 from tests.fuzz.check import REFUSED, check, modes_of
-from tests.fuzz.defects import DEFECTS, MOST_PROGRAMS, first_detection, replaced
+from tests.fuzz.defects import DEFECTS, MOST_PROGRAMS, first_detection, measured, table
 from tests.fuzz.generate import HEADER, Program, generate, runs, written
+from tests.fuzz.patching import edited, replaced, rule_replaced, wrapped
 from tests.fuzz.profiles import PROFILES
 from tests.fuzz.reduce import reduced
 from tests.fuzz.scope import Scalar
@@ -149,12 +152,58 @@ def test_reduction_keeps_what_matters_and_drops_the_rest():
 
 def test_replaced_puts_the_old_value_back():
     with replaced("tests.fuzz.reduce.SMALL", ("7",)) as old:
-        from tests.fuzz import reduce
-
         assert reduce.SMALL == ("7",)
     assert reduce.SMALL is old
-    with pytest.raises(KeyError), replaced("tests.fuzz.reduce.NONE", 1):
+    with wrapped("tests.fuzz.reduce.SMALL", lambda small: (*small, "8")):
+        assert reduce.SMALL == (*old, "8")
+    assert reduce.SMALL is old
+
+
+def test_edited_changes_functions_for_whoever_has_them():
+    kept = reduced
+    path = "tests.fuzz.reduce.reduced"
+    with edited(path, "return _text(tree)", "return 'first'"):
+        assert kept("1", bool) == reduce.reduced("1", bool) == "first"
+        with edited(path, "'first'", "'second'"):
+            assert kept("1", bool) == "second"
+        assert kept("1", bool) == "first"
+    assert kept("1", bool) == "1\n"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda: replaced("tests.fuzz.reduce.NONE", 1),
+        lambda: replaced("tests.fuzz.nowhere.NONE", 1),
+        lambda: replaced("adcompiler.passes.differentiate._None.store", 1),
+        lambda: edited("tests.fuzz.reduce.reduced", "nowhere(tree)", "None"),
+        lambda: edited("tests.fuzz.reduce.reduced", "position += 1", "pass"),  # stands there twice
+        lambda: rule_replaced(np.sin, lambda y: y),
+    ],
+)
+def test_changes_that_cannot_be_made_are_errors(change):
+    with pytest.raises(LookupError), change():
         pass
+
+
+@pytest.mark.parametrize("defect", DEFECTS, ids=lambda defect: defect.name)
+def test_seeded_defect_can_still_be_put_in(defect):
+    with defect.installed():
+        pass
+
+
+def test_seeded_defects_were_all_found():
+    assert len({defect.name for defect in DEFECTS}) == len(DEFECTS) >= 20
+    records = measured()
+    assert list(records) == [defect.name for defect in DEFECTS]
+    assert all(found is not None for found, _ in records.values())
+    page = Path(__file__).parents[1].joinpath("docs", "fuzzing.md").read_text(encoding="utf-8")
+    assert "\n".join(table(records)) in page
+
+
+def test_the_table_of_defects_is_printed(capsys):
+    assert defects.main([]) == 0
+    assert capsys.readouterr().out.count("\n") == len(DEFECTS) + 2
 
 
 def test_sources_of_programs_are_found():

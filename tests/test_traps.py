@@ -500,14 +500,14 @@ def loop_in_a_loop_with_saves(x):
 # -- B.T.reshape(4) treated as a view; overlapping stores with different strides -----------------
 
 
-@trap("maybe a view", m3())
+@trap("maybe a view", m3(), may_refuse=True)
 def reshape_that_copies(A):
     flat = A.T.reshape(9)
     flat[1] = 5.0 * A[0, 0]
     return np.sum(A * A) + np.sum(flat * flat)
 
 
-@trap("maybe a view", m3())
+@trap("maybe a view", m3(), may_refuse=True)
 def reshape_that_is_a_view(A):
     flat = A.reshape(9)
     flat[1] = 5.0 * A[0, 0]
@@ -516,7 +516,7 @@ def reshape_that_is_a_view(A):
     return np.sum(A * A) + np.sum(flat * flat)
 
 
-@trap("maybe a view", m3())
+@trap("maybe a view", m3(), may_refuse=True)
 def ravel_of_either_kind(A):
     A.ravel()[4] *= A[0, 1]
     A.T.ravel()[2] = 7.0

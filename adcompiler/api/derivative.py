@@ -8,12 +8,11 @@ import threading
 import types
 import warnings
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from adcompiler import errors
-from adcompiler.api import pipeline
 from adcompiler.api.signature import (
     Signature,
     flatten,
@@ -24,11 +23,21 @@ from adcompiler.api.signature import (
 from adcompiler.ir import abstract
 from adcompiler.ir import types as T
 from adcompiler.ir.nodes import Constant, Function
-from adcompiler.ir.parse import parse
-from adcompiler.ir.resolve import Guard, NeedStatic
+from adcompiler.ir.guards import Guard, NeedStatic
 from adcompiler.rules import book
 
+if TYPE_CHECKING:
+    from adcompiler.api import pipeline
+    from adcompiler.ir.parse import Tree
+
 MANY = 32
+
+
+def tree_of(function: Callable) -> Tree:
+    """The tree of a function; the compiler is loaded when the first is asked for."""
+    from adcompiler.ir.parse import parse
+
+    return parse(function)
 
 
 class Specialisation:
@@ -167,7 +176,7 @@ class Derivative:
         return self.primal.base if isinstance(self.primal, Derivative) else self.primal
 
     def parameter_names(self) -> list[str]:
-        tree = parse(self.base)
+        tree = tree_of(self.base)
         kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
         return [p.name for p in tree.parameters if p.kind in kinds]
 
@@ -252,6 +261,7 @@ class Derivative:
 
     def compile(self, args: tuple, keywords: dict) -> Specialisation:
         """Source to running code, for the signature of these arguments."""
+        from adcompiler.api import pipeline
         from adcompiler.backends import python
         from adcompiler.backends.emit import emit
 
@@ -282,6 +292,8 @@ class Derivative:
 
     def lower(self, signature: Signature, args: tuple, keywords: dict) -> pipeline.Primal:
         """The IR of this derivative, with the structure of what it returns."""
+        from adcompiler.api import pipeline
+
         primal = self.inner(signature, args, keywords)
         chosen = self.chosen(args, keywords)
         wrt = self.wanted(signature, chosen)
@@ -313,6 +325,8 @@ class Derivative:
 
     def inner(self, signature: Signature, args: tuple, keywords: dict) -> pipeline.Primal:
         """The IR of the function that this is the derivative of."""
+        from adcompiler.api import pipeline
+
         if isinstance(self.primal, Derivative):
             return self.primal.lower(signature, args, keywords)
         return pipeline.resolved(self.primal, signature)
@@ -380,7 +394,7 @@ class Derivative:
         ]
 
     def position(self) -> Any:
-        tree = parse(self.base)
+        tree = tree_of(self.base)
         return tree.position(tree.node)
 
     def gradient_form(

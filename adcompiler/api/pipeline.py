@@ -69,7 +69,9 @@ def check(function: Function, stage: str = "") -> None:
 
 def resolved(function: Callable, signature: Signature) -> Primal:
     """Source to IR with memory."""
-    ir, form, resolver = resolve(function, signature.args, signature.keywords, signature.leaves)
+    ir, form, resolver = resolve(
+        function, signature.args, signature.keywords, signature.leaves, object_classes
+    )
     if resolver.changed_arguments and signature.shared:
         raise errors.ResolveError(
             f"`{ir.name}` changes a list or dict, and got the same one twice",

@@ -8,17 +8,19 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from adcompiler import errors
-from adcompiler.api import pipeline
 from adcompiler.api.derivative import Derivative, check_argument, check_overlap, unflatten
 from adcompiler.api.signature import Signature, flatten, is_container, rebuild
 from adcompiler.ir import abstract
 from adcompiler.ir import types as T
 from adcompiler.ir.nodes import Value
+
+if TYPE_CHECKING:
+    from adcompiler.api import pipeline
 
 ArgNums = int | tuple[int, ...] | None
 ArgNames = str | tuple[str, ...] | list[str] | None
@@ -77,6 +79,8 @@ class _Forward(Derivative):
     suffix = "jvp"
 
     def lower(self, signature: Signature, args: tuple, keywords: dict) -> pipeline.Primal:
+        from adcompiler.api import pipeline
+
         primal = self.inner(signature, args, keywords)
         wrt = [leaf.value for leaf in signature.leaves if T.is_float(leaf.value.type)]
         made, dots, _params = pipeline.forward(primal, wrt, self.emitted_name())
@@ -116,6 +120,8 @@ class _Pullback(Derivative):
     suffix = "vjp"
 
     def lower(self, signature: Signature, args: tuple, keywords: dict) -> pipeline.Primal:
+        from adcompiler.api import pipeline
+
         primal = self.inner(signature, args, keywords)
         self._form = primal.form
         self._float_results = [

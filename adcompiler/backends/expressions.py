@@ -174,7 +174,7 @@ class Expressions:
             return ast.Slice(*parts)
         return self.operand(entry)
 
-    def place(self, ref: Value, path: Path) -> ast.expr:
+    def place(self, ref: Value, path: Path) -> ast.Subscript:
         """`ref[path]`, as a target; the whole of a reference is `ref[...]`."""
         whole = self.value(ref)
         if path:
@@ -236,9 +236,7 @@ class Expressions:
 
     def conditional(self, statement: If) -> ast.expr:
         test = self.operand(statement.test)
-        then, orelse = (
-            self.operand(arm.results[0]) for arm in (statement.then, statement.orelse)
-        )
+        then, orelse = (self.operand(arm.results[0]) for arm in (statement.then, statement.orelse))
         kept = both_ways(statement)
         if kept is statement.orelse:
             return ast.BoolOp(ast.And(), [test, then])

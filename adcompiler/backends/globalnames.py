@@ -222,10 +222,9 @@ class GlobalNames:
             lines.append(ast.Import([ast.alias(module, alias if alias != module else None)]))
         by_module: dict[str, list[ast.alias]] = {}
         for chosen, (module, name) in sorted(self.imported.items()):
-            if chosen not in self.used:
-                continue
-            alias = ast.alias(name, chosen if chosen != name else None)
-            by_module.setdefault(module, []).append(alias)
+            if chosen in self.used:
+                renamed = ast.alias(name, chosen if chosen != name else None)
+                by_module.setdefault(module, []).append(renamed)
         for module, names in sorted(by_module.items()):
             lines.append(ast.ImportFrom(module, names, 0))
         return lines
@@ -245,54 +244,51 @@ def literal(value: Any, names: GlobalNames) -> ast.expr | None:
             return ast.Constant(value)
         case _ if value is Ellipsis:
             return ast.Constant(value)
-        case int() if type(value) is int:
-            return _signed(ast.Constant(abs(value)), value < 0)
-        case float() if type(value) is float:
-            if math.isnan(value) or math.isinf(value):
-                word = "nan" if math.isnan(value) else "inf"
-                number = names.attribute("numpy", word)
-                return _signed(number, value < 0)
-            return _signed(ast.Constant(abs(value)), math.copysign(1.0, value) < 0)
-        case complex() if type(value) is complex:
-            real, imag = value.real, value.imag
-            if math.copysign(1.0, real) > 0 and real == 0 and imag > 0 and math.isfinite(imag):
-                return ast.Constant(value)
-            parts = [literal(real, names), literal(imag, names)]
-            return ast.Call(names.builtin("complex"), parts, [])
+        case int() | float() | complex() if type(value) in (int, float, complex):
+            return number(value, names)
         case str() | bytes() if type(value) in (str, bytes):
             return ast.Constant(value)
         case tuple() if type(value) is tuple:
-            items = [literal(item, names) for item in value]
-            return None if None in items else ast.Tuple(items)
-        case slice():
-            parts = [literal(part, names) for part in (value.start, value.stop, value.step)]
-            if None in parts:
-                return None
-            return ast.Call(names.builtin("slice"), parts, [])
-        case range():
-            parts = [literal(part, names) for part in (value.start, value.stop, value.step)]
-            return ast.Call(names.builtin("range"), parts, [])
-        case np.dtype():
-            if value.names is None and value.subdtype is None and np.dtype(value.type) == value:
+            items = _literals(value, names)
+            return None if items is None else ast.Tuple(items)
+        case slice() | range():
+            parts = _literals((value.start, value.stop, value.step), names)
+            maker = names.builtin(type(value).__name__)
+            return None if parts is None else ast.Call(maker, parts, [])
+        case np.dtype() if value.names is None and value.subdtype is None:
+            if np.dtype(value.type) == value:
                 return names.reference(value.type)
-            if value.names is None and value.subdtype is None:
-                maker = names.reference(np.dtype)
-                return ast.Call(maker, [ast.Constant(value.str)], [])
-            return None
-        case np.generic():
-            if type(value) in _PLAIN_SCALARS:
-                number = literal(value.item(), names)
-                return ast.Call(names.reference(type(value)), [number], [])
-            return None
+            return ast.Call(names.reference(np.dtype), [ast.Constant(value.str)], [])
+        case np.generic() if type(value) in _PLAIN_SCALARS:
+            return ast.Call(names.reference(type(value)), [number(value.item(), names)], [])
     return None
+
+
+def _literals(values: Iterable[Any], names: GlobalNames) -> list[ast.expr] | None:
+    found = [literal(value, names) for value in values]
+    return None if None in found else [part for part in found if part is not None]
+
+
+def number(value: Any, names: GlobalNames) -> ast.expr:
+    """A number of Python's.
+
+    Never a negative `Constant`: `Constant(-2) ** 2` would print as `-2 ** 2`, which is -4.
+    """
+    if isinstance(value, bool):
+        return ast.Constant(value)
+    if isinstance(value, complex):
+        plain = math.copysign(1.0, value.real) > 0 and value.real == 0
+        if plain and value.imag > 0 and math.isfinite(value.imag):
+            return ast.Constant(value)
+        parts = [number(value.real, names), number(value.imag, names)]
+        return ast.Call(names.builtin("complex"), parts, [])
+    if math.isnan(value):
+        return names.attribute("numpy", "nan")
+    size = ast.Constant(abs(value)) if abs(value) != math.inf else names.attribute("numpy", "inf")
+    return ast.UnaryOp(ast.USub(), size) if math.copysign(1.0, value) < 0 else size
 
 
 _PLAIN_SCALARS = frozenset(
     np.dtype(code).type for code in ("?", "b", "B", "h", "H", "i", "I", "q", "Q", "e", "f", "d",
                                      "F", "D", "l", "L")
 )  # fmt: skip
-
-
-def _signed(number: ast.expr, negative: bool) -> ast.expr:
-    """Never a negative Constant: `Constant(-2) ** 2` would print as `-2 ** 2`."""
-    return ast.UnaryOp(ast.USub(), number) if negative else number

@@ -24,7 +24,7 @@ from adcompiler.backends.plan import (
     While,
     inputs,
 )
-from adcompiler.ir.nodes import UNBOUND, Operand, Raise, Value, defined
+from adcompiler.ir.nodes import UNBOUND, Operand, Raise, Statement, Value, defined
 
 EVERYTHING = -1
 
@@ -105,8 +105,8 @@ class _Liveness:
                 case Branch(then=then, orelse=orelse):
                     self.number(then)
                     self.number(orelse)
-                case For(loop=loop, body=body):
-                    self.bit(loop.index)
+                case For(index=index, body=body):
+                    self.bit(index)
                     self.number(body)
                 case While(body=body, orelse=orelse):
                     self.number(body)
@@ -182,7 +182,7 @@ class _Liveness:
     def _loop(self, item: For | While) -> _Summary:
         body = self.summary(item.body)
         if isinstance(item, For):
-            reads = body.reads & ~self.bit(item.loop.index)
+            reads = body.reads & ~self.bit(item.index)
             return _Summary(reads | self._range(item), 0, EVERYTHING)
         if item.test is None:
             return _Summary(body.reads, body.breaks, EVERYTHING)
@@ -191,10 +191,10 @@ class _Liveness:
         return _Summary(reads, body.breaks & orelse.ends, EVERYTHING)
 
     def _range(self, item: For) -> int:
-        domain = item.loop.domain
+        domain = item.domain
         return self.mask([domain.start, domain.stop, domain.step])
 
-    def _outs(self, statement: object) -> int:
+    def _outs(self, statement: Statement) -> int:
         bits = 0
         for value in defined(statement):
             bits |= self.bit(value)
@@ -224,7 +224,7 @@ class _Liveness:
                     b = self.sequence(orelse, live, after_loop)
                     live = a | b | self.mask(test)
                 case For():
-                    index = self.bit(item.loop.index)
+                    index = self.bit(item.index)
                     head = live | (self.summary(item.body).reads & ~index)
                     inside = self.sequence(item.body, head, live)
                     self.define(index, inside & ~index)

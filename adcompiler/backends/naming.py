@@ -15,6 +15,7 @@ import keyword
 import operator
 import re
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 
@@ -98,7 +99,7 @@ NOUNS: dict[Callable, str] = {
     np.stack: "stacked",
     operator.not_: "test",
 }
-_TESTS = {operator.lt, operator.le, operator.gt, operator.ge, operator.eq, operator.ne}
+_TESTS: set[Any] = {operator.lt, operator.le, operator.gt, operator.ge, operator.eq, operator.ne}
 _TESTS |= {np.less, np.less_equal, np.greater, np.greater_equal, np.equal, np.not_equal}
 _OWN_NAME = {
     "exp", "log", "sin", "cos", "tan", "tanh", "sinh", "cosh", "cumsum", "cumprod", "arctan",
@@ -260,7 +261,7 @@ def describe(value: Value, plan: Plan) -> str:
             if fn is operator.getitem:
                 return _part_of(ref, args[0], "part")
             return f"{ref.name}_view" if ref.name else "view"
-        case New(source=source, out=out):
+        case New(source=source):
             if isinstance(source, Value):
                 return source.name or describe(source, plan)
             return "items" if isinstance(source, list) else DEFAULT

@@ -1,11 +1,11 @@
 """Python `ast` to text.
 
 `astunparse` lays out statements and blocks; every expression goes to `ast.unparse`.  Two plain
-attributes of a statement are printed too: `above`, the lines of a comment, and `blank`, whether an
-empty line comes first.  Lines over 100 columns are broken inside brackets.
+attributes of a statement are printed too (`annotate`): `above`, the lines of a comment, and
+`blank`, whether an empty line comes first.  Lines over 100 columns are broken inside brackets.
 
 >>> tree = ast.parse("if x:\\n    y = a[:, 0]\\nelse:\\n    y = (-2) ** 2")
->>> tree.body[0].above = ["y = first column"]
+>>> annotate(tree.body[0], above=["y = first column"])
 >>> print(print_module(tree), end="")
 # y = first column
 if x:
@@ -18,10 +18,18 @@ from __future__ import annotations
 
 import ast
 import io
+from collections.abc import Sequence
 
 import astunparse
 
 WIDTH = 100
+
+
+def annotate(
+    node: ast.stmt, above: Sequence[str] = (), blank: bool = False, docstring: bool = False
+) -> None:
+    """Say how the statement is to be printed."""
+    node.__dict__.update(above=above, blank=blank, docstring=docstring)
 
 
 def print_module(tree: ast.Module) -> str:
@@ -97,7 +105,7 @@ class Printer(astunparse.Unparser):
 
     def _Expr(self, t: ast.Expr) -> None:
         if getattr(t, "docstring", False):
-            self.docstring(t.value.value)
+            self.docstring(ast.literal_eval(t.value))
         else:
             self.fill()
             self.dispatch(t.value)

@@ -105,8 +105,7 @@ class _Timeline:
                     at = self.add(arms, loops, [test], [])
                     self.walk(then, {**arms, at: 0}, loops)
                     self.walk(orelse, {**arms, at: 1}, loops)
-                case For(loop=loop, body=body):
-                    domain = loop.domain
+                case For(domain=domain, body=body):
                     self.add(arms, loops, [domain.start, domain.stop, domain.step], [])
                     self.loop([], body, [], arms, loops)
                 case While(test=test, body=body, orelse=orelse):
@@ -130,8 +129,6 @@ class _Timeline:
         self.walk(orelse, arms, inside)
 
     def step(self, statement: Statement, arms: dict[int, int], loops: tuple[int, ...]) -> None:
-        from adcompiler.backends.plan import inputs
-
         reads = inputs(statement)
         keeps: list[Operand] = []
         writes: frozenset[int] = NOTHING

@@ -40,10 +40,11 @@ from adcompiler.ir.types import Array, List, Object, Ref, Scalar, Tuple, target
 NOTHING: frozenset[int] = frozenset()
 
 _FRESH_NUMPY = """
-    all allclose amax amin any append arange array argmax argmin argpartition argsort argwhere array_equal
-    average bincount blackman clip compress concatenate convolve copy corrcoef correlate
+    all allclose amax amin any append arange array argmax argmin argpartition argsort argwhere
+    array_equal average bincount blackman clip compress concatenate convolve copy corrcoef correlate
     count_nonzero cov cross cumprod cumsum delete dot dstack empty empty_like eye flatnonzero
-    full full_like gradient hamming hanning hstack identity inner insert interp isclose kron lexsort linspace logspace max mean median min
+    full full_like gradient hamming hanning hstack identity inner insert interp isclose kron
+    lexsort linspace logspace max mean median min
     nan_to_num nanmax nanmean nanmin nanstd nansum nanvar ndim nonzero ones ones_like outer
     pad partition percentile prod ptp quantile repeat roll searchsorted shape sinc size sort std
     sum take take_along_axis tensordot tile trace trapezoid tri tril triu unique vander var vdot
@@ -51,8 +52,8 @@ _FRESH_NUMPY = """
 """
 _FRESH_LINALG = "cholesky cond det eig eigh eigvals eigvalsh inv lstsq norm pinv qr slogdet solve"
 _FRESH_METHODS = """
-    all any argmax argmin argpartition argsort astype compress copy cumprod cumsum dot flatten item max
-    mean min nonzero prod repeat searchsorted std sum take tolist trace var __len__
+    all any argmax argmin argpartition argsort astype compress copy cumprod cumsum dot flatten item
+    max mean min nonzero prod repeat searchsorted std sum take tolist trace var __len__
 """
 _FRESH_RUNTIME = """
     contraction count delay exp_difference first interior inverse kron_plan last_written lower_half
@@ -212,12 +213,18 @@ class Storage:
                 return frozenset((self.class_of(ref),))
             case Op(args=args):
                 if isinstance(statement.fn, Function):
-                    found = [self.classes.within(self.classes[leaf]) for leaf in leaves(args)
-                             if leaf in self.classes]
+                    found = [
+                        self.classes.within(self.classes[leaf])
+                        for leaf in leaves(args)
+                        if leaf in self.classes
+                    ]
                     return frozenset().union(*found)
                 # Only functions of the shape may be given references; a list's length is written.
-                lists = [leaf for leaf in leaves(args)
-                         if isinstance(leaf.type, Ref) and not isinstance(leaf.type.target, Array)]
+                lists = [
+                    leaf
+                    for leaf in leaves(args)
+                    if isinstance(leaf.type, Ref) and not isinstance(leaf.type.target, Array)
+                ]
                 return frozenset(map(self.class_of, lists))
         return NOTHING
 
@@ -246,8 +253,10 @@ class Storage:
                     # Items are never updated in place, and slices of lists are lists of their own.
                     if path:
                         return NOTHING
-                    return frozenset((number,)) if holds_references(value.type) else frozenset(
-                        self.classes.within(number)
+                    return (
+                        frozenset((number,))
+                        if holds_references(value.type)
+                        else frozenset(self.classes.within(number))
                     )
                 if is_element(load) or (isinstance(held, Array) and copies(path)):
                     return NOTHING
@@ -286,4 +295,3 @@ class Storage:
 
 def is_copyable(type: object) -> bool:
     return not isinstance(type, Tuple | Object)
-

@@ -73,15 +73,15 @@ def _statement(
         case If(then=then, orelse=orelse):
             arms = _block(then, held), _block(orelse, held)
             if arms != (then, orelse):
-                changed = copy.copy(statement)
-                changed.then, changed.orelse = arms
-                return changed
+                branch = copy.copy(statement)
+                branch.then, branch.orelse = arms
+                return branch
         case Loop(body=body):
             inner = _block(body, held)
             if inner is not body:
-                changed = copy.copy(statement)
-                changed.body = inner
-                return changed
+                loop = copy.copy(statement)
+                loop.body = inner
+                return loop
     return statement
 
 

@@ -117,7 +117,8 @@ class Dump:
                 if domain is not None:
                     trips = f"range({show(domain.start)}, {show(domain.stop)}, {show(domain.step)})"
                     trips = f"reversed({trips})" if domain.reverse else trips
-                    line += f" {self.typed(statement.index)} in {trips}"
+                    index = ", ".join(map(self.typed, statement.body.params[:1]))
+                    line += f" {index} in {trips}"
                 pairs = zip(statement.carried, inits, strict=False)
                 carried = [f"{self.typed(param)} = {show(init)}" for param, init in pairs]
                 return f"{line} with {', '.join(carried)}:" if carried else f"{line}:"
@@ -189,7 +190,7 @@ def show_type(type: Any) -> str:
             return (dtype or kind) + (f"({dim!r})" if dim is not None else "")
         case Array(dtype=dtype, shape=None):
             return f"{dtype}[...]"
-        case Array(dtype=dtype, shape=shape):
+        case Array(dtype=dtype, shape=tuple() as shape):
             return f"{dtype}[{', '.join(map(repr, shape))}]"
         case List(item=item):
             return f"list[{show_type(item)}]"
@@ -200,4 +201,3 @@ def show_type(type: Any) -> str:
         case Object(cls=cls):
             return cls.__name__
     return "?"
-

@@ -20,6 +20,7 @@ import numpy as np
 from adcompiler import errors
 from adcompiler.ir import types as T
 from adcompiler.ir.abstract import Closure, Method, Partial, RangeOf, Sequence, is_operand
+from adcompiler.ir.guards import NeedStatic, NeedUnroll
 from adcompiler.ir.infer import (
     IN_PLACE,
     dim_of,
@@ -129,9 +130,18 @@ def _arrays_of_lists(resolver: Resolver, fn: Callable, args: list) -> list:
     return converted
 
 
+_PARTIAL = {
+    "log", "log2", "log10", "log1p", "sqrt", "asin", "acos", "acosh", "atanh", "pow", "fmod",
+    "gamma", "lgamma",
+}  # fmt: skip
+"""Functions of `math` that raise outside their domain."""
+
+
 def _may_raise(resolver: Resolver, fn: Callable, args: list, type: Any) -> bool:
     """Whether the shapes may not fit: then the operation is kept, so that it can say so."""
-    if isinstance(type, T.Unknown):
+    if isinstance(type, T.Unknown) or getattr(fn, "__name__", "") in _PARTIAL and (
+        getattr(fn, "__module__", "") == "math"
+    ):
         return True
     key = book.canonical(fn)
     shapes = [t.shape for t in map(type_of, args) if isinstance(t, T.Array)]
@@ -216,8 +226,6 @@ def _static_positions(fn: Callable) -> dict[int, str]:
 
 def _make_static(resolver: Resolver, fn: Callable, args: list, keywords: dict) -> tuple:
     """Ask for the values of arguments such as `axis`."""
-    from adcompiler.ir.resolve import NeedStatic
-
     if isinstance(fn, np.ufunc) and fn.signature is None or not is_pure(fn):
         return args, keywords
     module = getattr(fn, "__module__", None) or ""
@@ -439,8 +447,6 @@ def _index_operand(resolver: Resolver, item: Any) -> Any:
 
 def get_item(resolver: Resolver, base: Any, index: Any) -> Any:
     """`base[index]`."""
-    from adcompiler.ir.resolve import NeedStatic, NeedUnroll
-
     if isinstance(base, (tuple, list)) and not isinstance(index, (tuple, list)):
         if isinstance(index, Constant):
             try:
@@ -827,8 +833,6 @@ def sequence(resolver: Resolver, value: Any) -> Sequence:
 
 
 def _static_index(resolver: Resolver, index: Any) -> int:
-    from adcompiler.ir.resolve import NeedUnroll
-
     if isinstance(index, Constant):
         return index.value
     raise NeedUnroll(index)

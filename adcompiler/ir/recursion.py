@@ -117,8 +117,6 @@ def call(resolver: Resolver, tree: Any, env: dict[str, Any], parent: Frame | Non
 def build(resolver: Resolver, found: Recursive, tree: Any, forms: dict, env: dict,
           parent: Frame | None) -> None:
     """Interpret the function until the type of its result settles."""
-    from adcompiler.passes.memory import object_classes
-
     for round_ in range(ROUNDS):
         found.incomplete = False
         params: list[Value] = []
@@ -146,7 +144,7 @@ def build(resolver: Resolver, found: Recursive, tree: Any, forms: dict, env: dic
         check_closed(resolver, tree, block)
         block.results = abstract.flatten(result, form)
         whole = Function(tree.name, block)
-        classes = object_classes(whole)
+        classes = resolver.object_classes(whole)
         changed = {classes.find(s.ref) for s in walk(block) if isinstance(s, Store)}
         written = [
             k for k, p in enumerate(params)

@@ -28,6 +28,7 @@ from adcompiler import errors, runtime
 from adcompiler.ir import abstract, operations, recursion
 from adcompiler.ir import types as T
 from adcompiler.ir.abstract import Closure, Items, Leaf, Mismatch, Static
+from adcompiler.ir.guards import Guard, NeedStatic, NeedUnroll, contents_of
 from adcompiler.ir.infer import dim_of, join, type_of
 from adcompiler.ir.nodes import (
     UNBOUND,
@@ -77,22 +78,6 @@ MAX_INLINE_DEPTH = 60
 MAX_UNROLL = 256
 
 
-class NeedStatic(Exception):
-    """An argument's value is needed at compile time: it enters the signature."""
-
-    def __init__(self, value: Value) -> None:
-        super().__init__(value)
-        self.value = value
-
-
-class NeedUnroll(Exception):
-    """A loop's index chooses among things that only exist at compile time."""
-
-    def __init__(self, index: Value) -> None:
-        super().__init__(index)
-        self.index = index
-
-
 @dataclass(slots=True, eq=False)
 class Frame:
     """The names of one call."""
@@ -106,43 +91,6 @@ class Frame:
     """What the parameters were bound to."""
     calls: tuple = ()
     """Where it was called, innermost first."""
-
-
-@dataclass(slots=True)
-class Guard:
-    """What the compiled code assumes of the world: `holder[name]` is still `expected`."""
-
-    holder: Any
-    name: str
-    expected: Any
-    contents: Any = None
-    """For a list or dict: what it held."""
-
-    def holds(self) -> bool:
-        if self.contents is not None and contents_of(self.expected) != self.contents:
-            return False
-        try:
-            if isinstance(self.holder, dict):
-                return self.holder[self.name] is self.expected
-            if isinstance(self.holder, types.CellType):
-                return self.holder.cell_contents is self.expected
-            now = getattr(self.holder, self.name)
-            if isinstance(now, types.MethodType):  # a new object on each look
-                return now == self.expected
-            return now is self.expected
-        except (KeyError, AttributeError, ValueError):
-            return False
-
-
-def contents_of(value: Any) -> Any:
-    """What a list or dict holds, so that two such answers can be compared."""
-    if isinstance(value, (list, tuple)):
-        return (type(value), *map(contents_of, value))
-    if isinstance(value, dict):
-        return (dict, *((k, contents_of(v)) for k, v in value.items()))
-    if isinstance(value, (bool, int, float, complex, str)):
-        return (type(value), repr(value))
-    return id(value)
 
 
 class Resolver:
@@ -175,6 +123,7 @@ class Resolver:
         self.unrolled: set = set()
         self.dead = False
         """After a `raise`: the rest of the block is not reached."""
+        self.object_classes: Callable[[Function], Any]
         self.recursive: dict[Any, recursion.Recursive] = {}
         self.building: list[recursion.Recursive] = []
         self.parameter_of: dict[int, Any] = {}
@@ -1348,14 +1297,17 @@ class Conflict:
 
 
 def resolve(
-    function: Callable, args: list, keywords: dict, leaves: list
+    function: Callable, args: list, keywords: dict, leaves: list,
+    object_classes: Callable[[Function], Any],
 ) -> tuple[Function, abstract.Structure, Resolver]:
     """The IR of a function for abstract arguments, the structure of its result, and the resolver.
 
     `leaves` (`.value`, `.path`) are the run-time values among the arguments: they become the
     parameters, in order.  The results are the leaves of the result's structure.
+    `object_classes` tells which objects of a function may share storage.
     """
     resolver = Resolver()
+    resolver.object_classes = object_classes
     for leaf in leaves:
         resolver.parameter_of[leaf.value.uid] = leaf.path
     resolver.note_objects([*args], resolver.argument_objects)

@@ -29,6 +29,7 @@ from adcompiler.ir.nodes import (
     Accumulate,
     Append,
     Block,
+    Constant,
     Function,
     If,
     Load,
@@ -231,6 +232,8 @@ class _Tangent:
         self.emit(statement)
 
     def joined(self, operand: Operand, like: Value) -> Operand:
+        if isinstance(operand, Constant) and operand.value is None:
+            return operand  # stands for what is not bound
         if isinstance(operand, Value) and T.is_ref(operand.type):
             return self.shadow(operand)
         return self.dot_or_zero(operand, like)

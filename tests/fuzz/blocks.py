@@ -281,7 +281,8 @@ class Blocks(Sharing):
         if not self.scope.names(Scalar) or self.draw.chance(0.6):
             return []
         name = self.draw.pick(self.scope.names(Scalar))
-        return [f"    {name} {self.draw.pick(['+=', '*=', '='])} {self.bounded_scalar()}"]
+        value = self.draw.pick([self.bounded_scalar(), self.scalar_leaf(0)])
+        return [f"    {name} {self.draw.pick(['+=', '*=', '='])} {value}"]
 
     def do_last_index(self):
         """The index of the last trip, read behind the loop."""
@@ -371,7 +372,7 @@ class Blocks(Sharing):
             self.emit(f"{held} = {place}{copied}")
             self.scope[held] = Array(shape[1:]) if shape[1:] else Scalar()
             value = self.bounded_operand(shape[1:]) if shape[1:] else self.bounded_scalar()
-            form = self.draw.pick(["overwrite", "overwrite", "sweep", "move"])
+            form = self.draw.pick(["overwrite", "overwrite", "sweep", "sweep", "move"])
             self.draw.used(f"overwritten.{form}")
             match form:
                 case "overwrite":
@@ -389,7 +390,9 @@ class Blocks(Sharing):
                     sign = self.draw.pick(["*", "+", "-"])
                     self.emit(f"{place} = {other} {sign} {value}")
             totals = outside.names(Scalar)
-            if totals:
+            if form == "sweep" and self.draw.chance(0.6):
+                pass  # what was held is read while it is overwritten, and never again
+            elif totals:
                 total = self.draw.pick(totals)
                 self.emit(f"{total} += 0.3 * np.sum(np.sin({held}) * {held})")
             else:

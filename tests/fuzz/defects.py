@@ -87,19 +87,40 @@ def wrong_rule(primal, function, **changes):
     return partial(rule_replaced, primal, function, **changes)
 
 
-def first_detection(
-    defect: Defect, count=MOST_PROGRAMS, seed=0, verifying=False
-) -> tuple[int, Outcome] | None:
-    """How many programs it takes to a failure that is the defect's doing, and that; or None."""
+def detected(defect: Defect, program, verifying=False) -> Outcome | None:
+    """The failure of the program, if the defect is what makes it fail."""
     checks = [lambda function: verify(pipeline.packed(function))] if verifying else []
     with replaced("adcompiler.api.pipeline.CHECKS", checks):
-        for number in range(seed, seed + count):
-            program = generate(number, defect.profile)
-            with defect.installed():
-                outcome = check(program, defect.modes)
-            if outcome.failed and not check(program, defect.modes).failed:
-                return number - seed + 1, outcome
+        with defect.installed():
+            outcome = check(program, defect.modes)
+        if outcome.failed and not check(program, defect.modes).failed:
+            return outcome
     return None
+
+
+def first_detection(defect: Defect, count=MOST_PROGRAMS, seed=0) -> tuple[int, Outcome] | None:
+    """How many programs it takes until numbers give the defect away, and how; or None."""
+    for number in range(count):
+        outcome = detected(defect, generate(seed + number, defect.profile))
+        if outcome is not None:
+            return number + 1, outcome
+    return None
+
+
+def first_detections(defect: Defect, count=MOST_PROGRAMS, seed=0):
+    """The same, and how many programs it takes with the verifier at work."""
+    verified = None
+    for number in range(count):
+        program = generate(seed + number, defect.profile)
+        outcome = detected(defect, program, verifying=True)
+        if outcome is None:
+            continue
+        verified = verified or number + 1
+        if "VerifyError" in outcome.reason:
+            outcome = detected(defect, program)
+        if outcome is not None:
+            return number + 1, verified, outcome
+    return None, verified, None
 
 
 # -- rolling back and saving -------------------------------------------------------------------
@@ -640,11 +661,6 @@ defect(
     put("adcompiler.backends.plan._Planner.clobbers", lambda self, statement: frozenset()),
 )
 defect(
-    "updated_in_place_elsewhere",
-    "a[i] = a[j] * y is printed as a[i] *= y.",
-    put("adcompiler.backends.emit.same_operand", yes),
-)
-defect(
     "assigned_one_by_one",
     "a, b = b, a is printed as two assignments.",
     edit(
@@ -786,20 +802,10 @@ def table(records, names=None):
 def measure(chosen, count):
     """Look for the defects, print what is found, and record it."""
     for each in chosen:
-        found = []
-        for verifying in (False, True):
-            hit = first_detection(each, count, verifying=verifying)
-            found.append(None if hit is None else hit[0])
-            if hit is None:
-                print(f"{each.name}: unnoticed by {count} programs", flush=True)
-            else:
-                number, outcome = hit
-                print(
-                    f"{each.name}: {number} programs{' with the verifier' * verifying}, "
-                    f"{outcome.kind}: {outcome.reason}",
-                    flush=True,
-                )
-        records = {**measured(), each.name: found}
+        found, verified, outcome = first_detections(each, count)
+        how = "unnoticed" if outcome is None else f"{outcome.kind}: {outcome.reason}"
+        print(f"{each.name}: {found} programs, {verified} with the verifier, {how}", flush=True)
+        records = {**measured(), each.name: [found, verified]}
         known = {d.name: records[d.name] for d in DEFECTS if d.name in records}
         RECORDS.write_text(json.dumps(known, indent=1) + "\n")
 

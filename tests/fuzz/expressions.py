@@ -351,7 +351,8 @@ class Expressions(Places):
     def array_filled(self, shape, depth):
         text = f"{shape[0]}" if len(shape) == 1 else f"{shape}"
         value = self.scalar(depth)
-        options = [f"np.full({text}, 0.5 * {value})", f"({value} * np.ones({text}))"]
+        options = [f"np.full({text}, 0.5 * {value})", f"({value} * np.ones({text}))",
+                   f"({value} + np.zeros({text}))"]  # fmt: skip
         if len(shape) == 1:
             options += [f"np.linspace(0.1, {value}, {text})", f"(np.arange({text}.0) * {value})"]
         return self.draw.pick(options)

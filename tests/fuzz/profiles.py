@@ -96,7 +96,7 @@ _ALIASES = {
     "double_buffer": 0.4,
     "ending_alias": 1.0,
     "rebind_then_write": 0.8,
-    "overwritten": 0.8,
+    "overwritten": 1.2,
 }
 
 _CONTAINERS = {

@@ -1,0 +1,62 @@
+"""What compiled code assumes of the world, and what compiling asks of the arguments."""
+
+from __future__ import annotations
+
+import types
+from dataclasses import dataclass
+from typing import Any
+
+from adcompiler.ir.nodes import Value
+
+
+class NeedStatic(Exception):
+    """An argument's value is needed at compile time: it enters the signature."""
+
+    def __init__(self, value: Value) -> None:
+        super().__init__(value)
+        self.value = value
+
+
+class NeedUnroll(Exception):
+    """A loop's index chooses among things that only exist at compile time."""
+
+    def __init__(self, index: Value) -> None:
+        super().__init__(index)
+        self.index = index
+
+
+@dataclass(slots=True)
+class Guard:
+    """What the compiled code assumes of the world: `holder[name]` is still `expected`."""
+
+    holder: Any
+    name: str
+    expected: Any
+    contents: Any = None
+    """For a list or dict: what it held."""
+
+    def holds(self) -> bool:
+        if self.contents is not None and contents_of(self.expected) != self.contents:
+            return False
+        try:
+            if isinstance(self.holder, dict):
+                return self.holder[self.name] is self.expected
+            if isinstance(self.holder, types.CellType):
+                return self.holder.cell_contents is self.expected
+            now = getattr(self.holder, self.name)
+            if isinstance(now, types.MethodType):  # a new object on each look
+                return now == self.expected
+            return now is self.expected
+        except (KeyError, AttributeError, ValueError):
+            return False
+
+
+def contents_of(value: Any) -> Any:
+    """What a list or dict holds, so that two such answers can be compared."""
+    if isinstance(value, (list, tuple)):
+        return (type(value), *map(contents_of, value))
+    if isinstance(value, dict):
+        return (dict, *((k, contents_of(v)) for k, v in value.items()))
+    if isinstance(value, (bool, int, float, complex, str)):
+        return (type(value), repr(value))
+    return id(value)
