@@ -17,7 +17,7 @@ from adcompiler import runtime
 from adcompiler.backends import python
 from adcompiler.backends.emit import emit
 from adcompiler.ir.interpret import interpret
-from adcompiler.ir.nodes import UNBOUND, Constant, Function, Slice, Value, dimension
+from adcompiler.ir.nodes import UNBOUND, Constant, Function, Value, dimension
 from adcompiler.ir.types import (
     BOOL,
     FLOAT,
@@ -135,7 +135,7 @@ def shown(fn, *args, **keywords):
         ((np.full, 3, Constant(math.pi, "np.pi")), "np.full(3, np.pi)"),
         ((np.concatenate, [1, 2]), "np.concatenate([1, 2])"),
         ((slice, None, 2), "slice(None, 2)"),
-        ((max, 1, Slice(Constant(1), Constant(None), Constant(None))), "max(1, slice(1, None, None))"),
+        ((max, 1, cut(1)), "max(1, slice(1, None, None))"),
         ((str, Constant("it's")), 'str("it\'s")'),
         ((str, Constant("plain")), 'str("plain")'),
     ],

@@ -53,9 +53,7 @@ def test_lotka_volterra_fits_the_record(tmp_path):
 
     rows = [line.split() for line in finished.stdout.splitlines()]
     fitted = {
-        row[0]: float(row[1])
-        for row in rows
-        if len(row) > 2 and row[0] in FITTED and row[1] != "="
+        row[0]: float(row[1]) for row in rows if len(row) > 2 and row[0] in FITTED and row[1] != "="
     }
     assert fitted == pytest.approx(FITTED, rel=1e-3)
 

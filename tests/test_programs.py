@@ -70,7 +70,7 @@ def test_first_order(case, mode):
 @pytest.mark.parametrize(
     "case",
     [case for case in PROGRAMS if case.smooth and case.name not in REFUSED],
-    ids=lambda case: case.name
+    ids=lambda case: case.name,
 )
 def test_second_order(case):
     if case.name in REFUSED_SECOND:

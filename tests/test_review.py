@@ -240,10 +240,22 @@ def _shuffle(x):
     return np.sum(y * np.arange(5))
 
 
-@pytest.mark.parametrize("f", [
-    _fill_diagonal, _put, _place, _putmask, _put_along_axis, _setitem, _dunder_setitem,
-    _dunder_iadd, _operator_iadd, _ndarray_sort, _shuffle,
-])
+@pytest.mark.parametrize(
+    "f",
+    [
+        _fill_diagonal,
+        _put,
+        _place,
+        _putmask,
+        _put_along_axis,
+        _setitem,
+        _dunder_setitem,
+        _dunder_iadd,
+        _operator_iadd,
+        _ndarray_sort,
+        _shuffle,
+    ],
+)
 def test_05_functions_that_write_their_argument(f):
     check(f, X)
 
@@ -408,9 +420,15 @@ def _transpose_strided(x):
     return np.sum(y * x)
 
 
-@pytest.mark.parametrize("f", [
-    _asarray_strided, _squeeze_strided, _atleast_2d_strided, _transpose_strided,
-])
+@pytest.mark.parametrize(
+    "f",
+    [
+        _asarray_strided,
+        _squeeze_strided,
+        _atleast_2d_strided,
+        _transpose_strided,
+    ],
+)
 def test_09_strided_vector_is_not_contiguous(f):
     check(f, X)
 
@@ -495,7 +513,7 @@ def _generator_twice(x):
 
 
 def _zip_twice(x):
-    z = zip(x, x[1:])
+    z = zip(x, x[1:], strict=False)
     s = 0.0
     for a, b in z:
         s += a * b
@@ -530,10 +548,17 @@ def _generator_binds_late(x):
     return sum(g)
 
 
-@pytest.mark.parametrize("f", [
-    _map_twice, _generator_twice, _zip_twice, _enumerate_resumed, _generator_is_lazy,
-    _generator_binds_late,
-])
+@pytest.mark.parametrize(
+    "f",
+    [
+        _map_twice,
+        _generator_twice,
+        _zip_twice,
+        _enumerate_resumed,
+        _generator_is_lazy,
+        _generator_binds_late,
+    ],
+)
 def test_11_iterators_are_used_up_and_lazy(f):
     check(f, X)
 
@@ -677,9 +702,15 @@ def _setitem_of_index_list(x):
     return x[k[0]] ** 2
 
 
-@pytest.mark.parametrize("f", [
-    _heappush, _insort, _fill_diagonal_of_constant, _setitem_of_index_list,
-])
+@pytest.mark.parametrize(
+    "f",
+    [
+        _heappush,
+        _insort,
+        _fill_diagonal_of_constant,
+        _setitem_of_index_list,
+    ],
+)
 def test_05_writes_to_lists_and_constants(f):
     check(f, X)
 
@@ -720,6 +751,8 @@ def test_09_tangent_of_zeros_in_fortran_order():
     except AdcompilerError:
         return
     np.testing.assert_allclose(got, np.sum(numeric(f, S) * t), rtol=1e-5)
+
+
 # 17 ------------------------------------------------------------------------------------------
 def _array_times_list(x):
     return np.sum(x * [1, 2, 3, 4, 5]) * 1.0

@@ -60,12 +60,16 @@ def memory_classes(function: Function) -> Unification:
                 if T.is_ref(out.type):
                     held.append((ref, out))
             case If():
-                rows = zip(statement.outs, statement.then.results, statement.orelse.results)
+                rows = zip(
+                    statement.outs, statement.then.results, statement.orelse.results, strict=True
+                )
                 for out, a, b in rows:
                     join(out, a)
                     join(out, b)
             case Loop():
-                rows2 = zip(statement.carried, statement.inits, statement.next, statement.outs)
+                rows2 = zip(
+                    statement.carried, statement.inits, statement.next, statement.outs, strict=True
+                )
                 for param, init, following, out in rows2:
                     join(param, init)
                     join(param, following)
@@ -121,13 +125,15 @@ class Activity:
             case Append(ref=ref, value=value):
                 self.edge(value, ref)
             case If(outs=outs):
-                rows = zip(outs, statement.then.results, statement.orelse.results)
+                rows = zip(outs, statement.then.results, statement.orelse.results, strict=True)
                 for out, a, b in rows:
                     if not T.is_ref(out.type):
                         self.edge(a, out)
                         self.edge(b, out)
             case Loop():
-                rows2 = zip(statement.carried, statement.inits, statement.next, statement.outs)
+                rows2 = zip(
+                    statement.carried, statement.inits, statement.next, statement.outs, strict=True
+                )
                 for param, init, following, out in rows2:
                     if not T.is_ref(param.type):
                         self.edge(init, param)

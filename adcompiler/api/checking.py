@@ -16,9 +16,15 @@ class WrongDerivative(AssertionError):
 
 
 def check_grads(
-    fun: Callable, args: Sequence, order: int = 2, modes: Sequence[str] = ("rev", "fwd"),
-    atol: float | None = None, rtol: float | None = None, eps: float | None = None,
-    seed: int = 0, backend: str = "numpy",
+    fun: Callable,
+    args: Sequence,
+    order: int = 2,
+    modes: Sequence[str] = ("rev", "fwd"),
+    atol: float | None = None,
+    rtol: float | None = None,
+    eps: float | None = None,
+    seed: int = 0,
+    backend: str = "numpy",
 ) -> None:
     """Compare the derivatives of a function with central differences.
 
@@ -56,8 +62,16 @@ def check_grads(
     _check(fun, args, order, tuple(modes), (atol, rtol, eps), rng, "", backend)
 
 
-def _check(fun: Callable, args: tuple, order: int, modes: tuple, tolerances: tuple, rng: Any,
-           path: str, backend: str) -> None:
+def _check(
+    fun: Callable,
+    args: tuple,
+    order: int,
+    modes: tuple,
+    tolerances: tuple,
+    rng: Any,
+    path: str,
+    backend: str,
+) -> None:
     if order == 0:
         return
     atol, rtol, eps = tolerances
@@ -78,8 +92,16 @@ def _check(fun: Callable, args: tuple, order: int, modes: tuple, tolerances: tup
         numbers = tuple(k for k, a in enumerate(args) if _has_floats(a))
         # The next order is that of a random weighting of the results.
         gradient = grad(_weighted(fun, args, rng), argnums=numbers, backend=backend)
-        _check(gradient, args, order - 1, modes, (10 * atol, 10 * rtol, 1e-4), rng,
-               f"{path}rev-", backend)
+        _check(
+            gradient,
+            args,
+            order - 1,
+            modes,
+            (10 * atol, 10 * rtol, 1e-4),
+            rng,
+            f"{path}rev-",
+            backend,
+        )
 
 
 def _weighted(fun: Callable, args: tuple, rng: Any) -> Callable:
@@ -153,7 +175,7 @@ def _difference(fun: Callable, args: tuple, direction: tuple, eps: float) -> Any
     flatten(moved(-eps), minus)
     return [
         (np.asarray(p, dtype=float) - np.asarray(m, dtype=float)) / (2 * eps)
-        for p, m in zip(plus, minus)
+        for p, m in zip(plus, minus, strict=True)
     ]
 
 
@@ -162,8 +184,12 @@ def _inner(a: Any, b: Any) -> float:
     second: list = []
     _floats(a, first)
     _floats(b, second)
-    return float(sum(np.sum(np.asarray(p, float) * np.asarray(q, float))
-                     for p, q in zip(first, second)))
+    return float(
+        sum(
+            np.sum(np.asarray(p, float) * np.asarray(q, float))
+            for p, q in zip(first, second, strict=True)
+        )
+    )
 
 
 def _floats(value: Any, out: list) -> None:
@@ -177,13 +203,14 @@ def _compare(found: Any, expected: Any, label: str, order: int, atol: float, rto
     right: list = []
     flatten(found, left)
     flatten(expected, right)
-    for place, (a, b) in enumerate(zip(left, right)):
+    for place, (a, b) in enumerate(zip(left, right, strict=True)):
         a, b = np.asarray(a, float), np.asarray(b, float)
         gap = np.abs(a - b) - (atol + rtol * np.abs(b))
         bad = ~(gap <= 0) & ~((a == b) | (np.isnan(a) & np.isnan(b)))
         if np.any(bad):
-            worst = np.unravel_index(np.argmax(np.where(bad, np.nan_to_num(gap, nan=np.inf), -1)),
-                                     a.shape)
+            worst = np.unravel_index(
+                np.argmax(np.where(bad, np.nan_to_num(gap, nan=np.inf), -1)), a.shape
+            )
             where = f" at {tuple(map(int, worst))}" if a.ndim else ""
             raise WrongDerivative(
                 f"{label} mode, result {place}{where}: "

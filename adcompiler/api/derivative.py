@@ -22,8 +22,8 @@ from adcompiler.api.signature import (
 )
 from adcompiler.ir import abstract
 from adcompiler.ir import types as T
-from adcompiler.ir.nodes import Constant, Function
 from adcompiler.ir.guards import Guard, NeedStatic
+from adcompiler.ir.nodes import Constant, Function
 from adcompiler.rules import book
 
 if TYPE_CHECKING:
@@ -44,8 +44,19 @@ class Specialisation:
     """Code for one signature."""
 
     __slots__ = (
-        "run", "text", "guards", "written", "plain", "signature", "finish", "stages", "ir",
-        "version", "emitted", "form", "globals",
+        "run",
+        "text",
+        "guards",
+        "written",
+        "plain",
+        "signature",
+        "finish",
+        "stages",
+        "ir",
+        "version",
+        "emitted",
+        "form",
+        "globals",
     )
 
     def __init__(self) -> None:
@@ -91,8 +102,16 @@ class Derivative:
         The undecorated function.
     """
 
-    def __init__(self, function: Callable, mode: str, label: str, argnums: Any = None,
-                 argnames: Any = None, has_aux: bool = False, backend: str = "numpy") -> None:
+    def __init__(
+        self,
+        function: Callable,
+        mode: str,
+        label: str,
+        argnums: Any = None,
+        argnames: Any = None,
+        has_aux: bool = False,
+        backend: str = "numpy",
+    ) -> None:
         if not callable(function):
             raise TypeError(f"{label} takes a function, not {type(function).__name__}")
         if backend not in ("numpy",):
@@ -164,7 +183,7 @@ class Derivative:
         names = self.parameter_names()
         out = list(args)
         rest = dict(keywords)
-        for name in names[len(args):]:
+        for name in names[len(args) :]:
             if name not in rest:
                 break
             out.append(rest.pop(name))
@@ -284,7 +303,8 @@ class Derivative:
         found.form = lowered.form
         found.finish = finisher(lowered.form)
         found.plain = (
-            found.finish is None and not found.written
+            found.finish is None
+            and not found.written
             and [leaf.path for leaf in signature.leaves] == [(k,) for k in range(len(args))]
             and not keywords
         )
@@ -304,12 +324,12 @@ class Derivative:
         count = len(primal.results) if keep else 0
         kinds = {
             leaf.path: result_type(result)
-            for leaf, result in zip(wrt, made.body.results[count:])
+            for leaf, result in zip(wrt, made.body.results[count:], strict=True)
         }
         order: list[tuple] = []
         grads = self.gradient_form(signature, chosen, args, kinds, order)
         # The results in the order in which the answer names them.
-        bars = dict(zip((leaf.path for leaf in wrt), made.body.results[count:]))
+        bars = dict(zip((leaf.path for leaf in wrt), made.body.results[count:], strict=True))
         made.body.results = [*made.body.results[:count], *(bars[path] for path in order)]
         form: Any = grads
         if value:
@@ -389,7 +409,8 @@ class Derivative:
     def wanted(self, signature: Signature, chosen: dict) -> list:
         """The float leaves of the chosen arguments."""
         return [
-            leaf for leaf in signature.leaves
+            leaf
+            for leaf in signature.leaves
             if leaf.path[0] in chosen and T.is_float(leaf.value.type)
         ]
 
@@ -398,7 +419,11 @@ class Derivative:
         return tree.position(tree.node)
 
     def gradient_form(
-        self, signature: Signature, chosen: dict, args: tuple, kinds: dict[tuple, Any],
+        self,
+        signature: Signature,
+        chosen: dict,
+        args: tuple,
+        kinds: dict[tuple, Any],
         order: list[tuple],
     ) -> abstract.Structure:
         """The structure of the gradient: that of the arguments it is taken of.
@@ -493,8 +518,15 @@ class Derivative:
     def __reduce__(self) -> Any:
         function = self.primal
         return _restore, (
-            function.__module__, function.__qualname__, type(self), self.mode, self.label,
-            self.argnums, self.argnames, self.has_aux, self.backend,
+            function.__module__,
+            function.__qualname__,
+            type(self),
+            self.mode,
+            self.label,
+            self.argnums,
+            self.argnames,
+            self.has_aux,
+            self.backend,
         )
 
     def __repr__(self) -> str:
@@ -513,8 +545,12 @@ class BoundDerivative:
         if store is None:
             source = self.derivative
             store = Derivative(
-                source.primal, source.mode, source.label,
-                shift(source.argnums, source.argnames), source.argnames, source.has_aux,
+                source.primal,
+                source.mode,
+                source.label,
+                shift(source.argnums, source.argnames),
+                source.argnames,
+                source.has_aux,
                 source.backend,
             )
             self.derivative.__dict__["_for_instances"] = store
@@ -626,7 +662,7 @@ def unflatten(form: Any, leaves: Any) -> Any:
             return next(leaves)
         case abstract.Items(kind=kind, items=items, keys=keys):
             values = [unflatten(item, leaves) for item in items]
-            return dict(zip(keys, values)) if kind is dict else kind(values)
+            return dict(zip(keys, values, strict=True)) if kind is dict else kind(values)
         case abstract.Static(value=value):
             return value.value if isinstance(value, Constant) else value
     return None
@@ -658,7 +694,9 @@ def check_argument(place: Any, value: Any, names: list[str], function: str) -> N
         reason = "a derivative needs a variable that can change by a little"
         remedy = "pass floats, e.g. 2.0 or x.astype(float), or choose others with argnums"
     raise errors.DifferentiationError(
-        f"argument `{name}` of `{function}` is {kind}", reason=reason, remedy=remedy,
+        f"argument `{name}` of `{function}` is {kind}",
+        reason=reason,
+        remedy=remedy,
     )
 
 

@@ -31,8 +31,8 @@ from adcompiler.ir.nodes import (
     walk,
 )
 from adcompiler.ir.resolve import Guard, resolve
-from adcompiler.passes.builder import ONE
 from adcompiler.passes.algebra import count_uses
+from adcompiler.passes.builder import ONE
 from adcompiler.passes.calls import called
 from adcompiler.passes.differentiate import reverse
 from adcompiler.passes.memory import object_classes, to_memory, view_kind
@@ -104,23 +104,28 @@ def scalar_result(primal: Primal, name: str, aux: bool, position: Any) -> int:
     if aux:
         if not (isinstance(form, abstract.Items) and len(form.items) == 2):
             raise errors.DifferentiationError(
-                f"`{name}` with has_aux=True", reason="it does not return a pair",
-                remedy="return (loss, aux)", position=position,
+                f"`{name}` with has_aux=True",
+                reason="it does not return a pair",
+                remedy="return (loss, aux)",
+                position=position,
             )
         form = form.items[0]
     if isinstance(form, abstract.Static):
         value = form.value.value if isinstance(form.value, Constant) else form.value
         if value is None:
             raise errors.DifferentiationError(
-                f"`{name}` returns None", reason="there is nothing to differentiate",
-                remedy="add a `return` with a number", position=position,
+                f"`{name}` returns None",
+                reason="there is nothing to differentiate",
+                remedy="add a `return` with a number",
+                position=position,
             )
         if isinstance(value, (float, np.floating)):
             return -1
         raise errors.DifferentiationError(
             f"`{name}` returns {value!r}",
             reason=f"a {type(value).__name__} has no derivative",
-            remedy="return a float", position=position,
+            remedy="return a float",
+            position=position,
         )
     if isinstance(form, abstract.Items):
         raise errors.DifferentiationError(
@@ -129,12 +134,15 @@ def scalar_result(primal: Primal, name: str, aux: bool, position: Any) -> int:
             remedy="return one number, use has_aux=True for (loss, aux), or vjp or jacobian",
             position=position,
         )
-    kind = primal.results[0].type if isinstance(primal.results[0], Value) else type_of(
-        primal.results[0]
+    kind = (
+        primal.results[0].type
+        if isinstance(primal.results[0], Value)
+        else type_of(primal.results[0])
     )
     if isinstance(kind, T.Array) and kind.shape != ():
         raise errors.DifferentiationError(
-            f"`{name}` returns an array", reason="a gradient is that of one number",
+            f"`{name}` returns an array",
+            reason="a gradient is that of one number",
             remedy="use jacobian for all entries, vjp for a weighted sum of them, or return a sum",
             position=position,
         )
@@ -149,8 +157,10 @@ def scalar_result(primal: Primal, name: str, aux: bool, position: Any) -> int:
         check_at_run_time(primal, name)
     if isinstance(kind, T.Object):
         raise errors.DifferentiationError(
-            f"`{name}` returns a {kind.cls.__name__}", reason="it has no derivative",
-            remedy="return a float", position=position,
+            f"`{name}` returns a {kind.cls.__name__}",
+            reason="it has no derivative",
+            remedy="return a float",
+            position=position,
         )
     return 0
 
@@ -184,8 +194,9 @@ def own_results(function: Function) -> None:
             if result in seen or not is_fresh(made, maker, uses):
                 fresh = Value(result.name, result.type)
                 fn = np.array if isinstance(kind, T.Array) else runtime.owned
-                function.body.statements.append(Op(fn, [result], {}, [fresh],
-                                                   origin=made.origin if made else None))
+                function.body.statements.append(
+                    Op(fn, [result], {}, [fresh], origin=made.origin if made else None)
+                )
                 result = fresh
             seen.add(result)
         results.append(result)
@@ -208,8 +219,19 @@ def is_fresh(made: Any, maker: dict[Value, Any], uses: Any) -> bool:
 
 
 _FRESH = {
-    np.zeros_like, np.zeros, np.array, np.matmul, np.dot, np.sum, np.outer, np.ones, np.empty,
-    operator.matmul, np.concatenate, np.stack, np.where,
+    np.zeros_like,
+    np.zeros,
+    np.array,
+    np.matmul,
+    np.dot,
+    np.sum,
+    np.outer,
+    np.ones,
+    np.empty,
+    operator.matmul,
+    np.concatenate,
+    np.stack,
+    np.where,
 }
 
 

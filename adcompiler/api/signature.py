@@ -70,8 +70,9 @@ class Signature:
             if n == 1:
                 dims.append(T.as_dim(1))
                 continue
-            symbol = self.lengths.setdefault(n, f"len({name})" if axis == 0 else
-                                             f"{name}.shape[{axis}]")
+            symbol = self.lengths.setdefault(
+                n, f"len({name})" if axis == 0 else f"{name}.shape[{axis}]"
+            )
             dims.append(T.symbol(("len", symbol)))
         return T.Array(array.dtype.name, tuple(dims), array.flags.c_contiguous)
 

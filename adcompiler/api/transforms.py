@@ -26,8 +26,13 @@ ArgNums = int | tuple[int, ...] | None
 ArgNames = str | tuple[str, ...] | list[str] | None
 
 
-def grad(fun: Callable | None = None, argnums: ArgNums = None, argnames: ArgNames = None,
-         has_aux: bool = False, backend: str = "numpy") -> Any:
+def grad(
+    fun: Callable | None = None,
+    argnums: ArgNums = None,
+    argnames: ArgNames = None,
+    has_aux: bool = False,
+    backend: str = "numpy",
+) -> Any:
     """The gradient of a function of which the result is one number.
 
     Parameters
@@ -58,15 +63,25 @@ def grad(fun: Callable | None = None, argnums: ArgNums = None, argnames: ArgName
     return _decorated(fun, "grad", argnums, argnames, has_aux, backend)
 
 
-def value_and_grad(fun: Callable | None = None, argnums: ArgNums = None,
-                   argnames: ArgNames = None, has_aux: bool = False,
-                   backend: str = "numpy") -> Any:
+def value_and_grad(
+    fun: Callable | None = None,
+    argnums: ArgNums = None,
+    argnames: ArgNames = None,
+    has_aux: bool = False,
+    backend: str = "numpy",
+) -> Any:
     """The result and the gradient of a function, `(value, gradient)`; see `grad`."""
     return _decorated(fun, "value_and_grad", argnums, argnames, has_aux, backend)
 
 
-def _decorated(fun: Callable | None, mode: str, argnums: ArgNums, argnames: ArgNames,
-               has_aux: bool, backend: str) -> Any:
+def _decorated(
+    fun: Callable | None,
+    mode: str,
+    argnums: ArgNums,
+    argnames: ArgNames,
+    has_aux: bool,
+    backend: str,
+) -> Any:
     def decorate(function: Callable) -> Derivative:
         return Derivative(function, mode, mode, argnums, argnames, has_aux, backend)
 
@@ -85,15 +100,16 @@ class _Forward(Derivative):
         wrt = [leaf.value for leaf in signature.leaves if T.is_float(leaf.value.type)]
         made, dots, _params = pipeline.forward(primal, wrt, self.emitted_name())
         form = abstract.Items(tuple, (primal.form, tangent_form(primal.form)))
-        made.body.results = [*made.body.results[: len(primal.results)], *self.float_dots(
-            primal.results, dots
-        )]
+        made.body.results = [
+            *made.body.results[: len(primal.results)],
+            *self.float_dots(primal.results, dots),
+        ]
         return pipeline.Primal(made, form, list(made.body.results), primal.guards)
 
     def float_dots(self, results: list, dots: list) -> list:
         from adcompiler.ir.infer import type_of
 
-        return [dot for r, dot in zip(results, dots) if T.is_float(type_of(r))]
+        return [dot for r, dot in zip(results, dots, strict=True) if T.is_float(type_of(r))]
 
     def describe(self, signature: Signature, args: tuple, keywords: dict) -> str:
         return f"Value of {self.name} and its tangent."
@@ -124,9 +140,7 @@ class _Pullback(Derivative):
 
         primal = self.inner(signature, args, keywords)
         self._form = primal.form
-        self._float_results = [
-            isinstance(r, Value) and T.is_float(r.type) for r in primal.results
-        ]
+        self._float_results = [isinstance(r, Value) and T.is_float(r.type) for r in primal.results]
         wrt = [leaf for leaf in signature.leaves if T.is_float(leaf.value.type)]
         made, _params = pipeline.pullback(primal, wrt, self.emitted_name())
         leaves = tuple(abstract.Leaf(leaf.value.type) for leaf in wrt)
@@ -174,15 +188,18 @@ def jvp(fun: Callable, primals: tuple, tangents: tuple, backend: str = "numpy") 
     primals, tangents = tuple(primals), tuple(tangents)
     if len(primals) != len(tangents):
         raise errors.DifferentiationError(
-            "jvp", reason=f"{len(primals)} primals and {len(tangents)} tangents",
+            "jvp",
+            reason=f"{len(primals)} primals and {len(tangents)} tangents",
             remedy="give one tangent for each primal",
         )
     derivative = _of(_Forward, fun, backend)
     found = derivative.specialise(primals, {})
-    dots = [_direction(leaf, primals, tangents) for leaf in found.signature.leaves
-            if T.is_float(leaf.value.type)]
-    return _finished(found, [leaf_of(leaf.path, primals) for leaf in found.signature.leaves],
-                     dots)
+    dots = [
+        _direction(leaf, primals, tangents)
+        for leaf in found.signature.leaves
+        if T.is_float(leaf.value.type)
+    ]
+    return _finished(found, [leaf_of(leaf.path, primals) for leaf in found.signature.leaves], dots)
 
 
 def leaf_of(path: tuple, arguments: Any) -> Any:
@@ -198,7 +215,8 @@ def _direction(leaf: Any, primals: tuple, tangents: tuple) -> Any:
         dot = None
     if dot is None:
         raise errors.DifferentiationError(
-            f"tangent of `{leaf.value.name}`", reason="it is missing",
+            f"tangent of `{leaf.value.name}`",
+            reason="it is missing",
             remedy="tangents must have the structure of the primals",
         )
     like = leaf_of(leaf.path, primals)
@@ -220,13 +238,15 @@ def conforming(dot: Any, kind: Any, like: Any, what: str) -> Any:
             array = np.asarray(dot, dtype=kind.dtype)
         except (TypeError, ValueError):
             raise errors.DifferentiationError(
-                what, reason=f"{dot!r} is no array of numbers",
+                what,
+                reason=f"{dot!r} is no array of numbers",
                 remedy="pass an array of the shape of the value",
             ) from None
         shape = np.shape(like) if like is not None else None
         if shape is not None and array.shape != shape:
             raise errors.DifferentiationError(
-                what, reason=f"its shape is {array.shape}, not {shape}",
+                what,
+                reason=f"its shape is {array.shape}, not {shape}",
                 remedy="give it the shape of the value",
             )
         return array
@@ -273,7 +293,7 @@ def vjp(fun: Callable, *primals: Any, backend: str = "numpy") -> tuple[Any, Call
         wrt = [leaf for leaf in found.signature.leaves if T.is_float(leaf.value.type)]
         if len(wrt) == 1 and not isinstance(bars, tuple):
             bars = (bars,)
-        by_path = {leaf.path: bar for leaf, bar in zip(wrt, bars)}
+        by_path = {leaf.path: bar for leaf, bar in zip(wrt, bars, strict=True)}
         return tuple(
             rebuild(p, lambda leaf, path: by_path.get(path), (k,)) for k, p in enumerate(primals)
         )
@@ -302,11 +322,13 @@ def adjoints_of(form: abstract.Structure, given: Any, value: Any) -> list:
             steps = keys if kind is dict else range(len(items))
             if kind is dict and set(given) != set(keys):
                 raise errors.DifferentiationError(
-                    "adjoint of the result", reason=f"its keys are not {', '.join(map(str, keys))}",
+                    "adjoint of the result",
+                    reason=f"its keys are not {', '.join(map(str, keys))}",
                     remedy="pass an adjoint of the same structure",
                 )
             return [
-                a for step, item in zip(steps, items)
+                a
+                for step, item in zip(steps, items, strict=True)
                 for a in adjoints_of(item, given[step], value[step])
             ]
     return []
@@ -323,7 +345,9 @@ def hvp(fun: Callable, primals: tuple, tangents: tuple, backend: str = "numpy") 
         return jvp(_gradient_of(fun, 0, backend), primals, tuple(tangents), backend=backend)[1]
     numbers = tuple(k for k, p in enumerate(primals) if has_floats(p))
     inner = _gradient_of(fun, numbers, backend)
-    products = dict(zip(numbers, jvp(inner, primals, tuple(tangents), backend=backend)[1]))
+    products = dict(
+        zip(numbers, jvp(inner, primals, tuple(tangents), backend=backend)[1], strict=True)
+    )
     return tuple(products.get(k) for k in range(len(primals)))
 
 
@@ -401,7 +425,8 @@ def refuse_result_without_numbers(fun: Callable, out: Any) -> None:
     if not is_container(out) and not has_floats(out):
         raise errors.DifferentiationError(
             f"Jacobian of `{getattr(fun, '__name__', 'function')}`",
-            reason=f"it returns a {type(out).__name__}", remedy="return floats",
+            reason=f"it returns a {type(out).__name__}",
+            remedy="return floats",
         )
 
 
@@ -446,7 +471,8 @@ def jacrev(fun: Callable, argnums: int | tuple[int, ...] = 0, backend: str = "nu
         if is_container(out):
             raise errors.DifferentiationError(
                 f"jacrev of `{getattr(fun, '__name__', 'function')}`",
-                reason="it returns several values", remedy="use jacfwd, or return one array",
+                reason="it returns several values",
+                remedy="use jacfwd, or return one array",
             )
         rows = []
         for entry in range(np.size(out)):

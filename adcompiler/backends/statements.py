@@ -111,14 +111,14 @@ class Statements:
         """The ops from here on if they are `a = t[0]`, `b = t[1]`, ...: all the items of `t`."""
         ops: list[Op] = []
         for item in items[start:]:
-            match item:
-                case Step(
-                    statement=Op(fn=operator.getitem, args=[Value() as value, (Constant(value=k),)])
-                ) if type(k) is int and k == len(ops) and value not in self.plan.inlined:
-                    op = item.statement
-                    if ops and (value is not ops[0].args[0] or not _same_text(op, ops[0])):
+            op = item.statement if isinstance(item, Step) else None
+            if not isinstance(op, Op) or op.fn is not operator.getitem:
+                break
+            match op.args:
+                case [Value() as whole, (Constant(value=k),)] if type(k) is int and k == len(ops):
+                    if whole in self.plan.inlined or op.outs[0] in self.plan.storage.copied:
                         break
-                    if op.outs[0] in self.plan.storage.copied:
+                    if ops and (whole is not ops[0].args[0] or not _same_text(op, ops[0])):
                         break
                     ops.append(op)
                 case _:

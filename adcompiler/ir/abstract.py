@@ -163,7 +163,7 @@ def join_structures(a: Structure, b: Structure, widen: Callable) -> Structure:
         case Leaf(type=p), Leaf(type=q):
             return Leaf(join(p, q, widen))
         case Items(), Items() if (a.kind, a.keys, len(a.items)) == (b.kind, b.keys, len(b.items)):
-            pairs = zip(a.items, b.items)
+            pairs = zip(a.items, b.items, strict=True)
             return Items(a.kind, tuple(join_structures(p, q, widen) for p, q in pairs), a.keys)
     raise Mismatch
 
@@ -178,7 +178,7 @@ def flatten(value: Any, form: Structure) -> list[Operand]:
                 return [UNBOUND for item in form.items for _ in flatten(UNBOUND, item)]
             items = value.values() if isinstance(value, dict) else value
             return [
-                leaf for v, item in zip(items, form.items) for leaf in flatten(v, item)
+                leaf for v, item in zip(items, form.items, strict=True) for leaf in flatten(v, item)
             ]
     return []
 
@@ -194,8 +194,8 @@ def build(form: Structure, leaf: Callable[[Any, str], Value], name: str) -> Any:
             return UNBOUND
         case Items(kind=kind, items=items, keys=keys):
             labels = keys or range(len(items))
-            built = [build(f, leaf, f"{name}_{k}") for f, k in zip(items, labels)]
-            return dict(zip(keys, built)) if kind is dict else kind(built)
+            built = [build(f, leaf, f"{name}_{k}") for f, k in zip(items, labels, strict=True)]
+            return dict(zip(keys, built, strict=True)) if kind is dict else kind(built)
     raise TypeError(form)
 
 
@@ -216,7 +216,7 @@ def same_structure(a: Structure, b: Structure) -> bool:
             return same_static(p, q)
         case Items(), Items():
             return (a.kind, a.keys, len(a.items)) == (b.kind, b.keys, len(b.items)) and all(
-                same_structure(p, q) for p, q in zip(a.items, b.items)
+                same_structure(p, q) for p, q in zip(a.items, b.items, strict=True)
             )
         case Nothing(), Nothing():
             return True

@@ -119,7 +119,7 @@ class Dump:
                     trips = f"reversed({trips})" if domain.reverse else trips
                     index = ", ".join(map(self.typed, statement.body.params[:1]))
                     line += f" {index} in {trips}"
-                pairs = zip(statement.carried, inits, strict=False)
+                pairs = zip(statement.carried, inits, strict=True)
                 carried = [f"{self.typed(param)} = {show(init)}" for param, init in pairs]
                 return f"{line} with {', '.join(carried)}:" if carried else f"{line}:"
             case Raise(exception=exception):

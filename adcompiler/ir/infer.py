@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import builtins
 import functools
-import math
 import operator
 import warnings
 from collections.abc import Callable
@@ -86,8 +85,11 @@ def _is_pure_numpy(fn: Callable) -> bool:
     """NumPy's functions that have a rule or derivative zero, and some that ask for shapes alone."""
     from adcompiler.rules import book
 
-    return book.lookup(fn) is not None or book.is_zero(fn) or fn in _PURE_BUILTINS or isinstance(
-        fn, type
+    return (
+        book.lookup(fn) is not None
+        or book.is_zero(fn)
+        or fn in _PURE_BUILTINS
+        or isinstance(fn, type)
     )
 
 
@@ -106,8 +108,10 @@ def dim_of(operand: Any) -> Dim | None:
         if isinstance(value, (int, np.integer)) and not isinstance(value, bool):
             return as_dim(int(value))
         return None
-    if isinstance(operand, Value) and isinstance(operand.type, Scalar) and (
-        operand.type.kind == "int"
+    if (
+        isinstance(operand, Value)
+        and isinstance(operand.type, Scalar)
+        and (operand.type.kind == "int")
     ):
         return operand.type.dim if operand.type.dim is not None else symbol(("int", operand.uid))
     return None
@@ -174,9 +178,9 @@ def join(a: Any, b: Any, widen: Callable[[Dim, Dim], Dim] | None = None) -> Any:
             elif {a.dtype, b.dtype} <= {None, "float64"} and kind == "float":
                 dtype = None
             else:
-                dtype = None if None in (a.dtype, b.dtype) else np.result_type(
-                    a.dtype, b.dtype
-                ).name
+                dtype = (
+                    None if None in (a.dtype, b.dtype) else np.result_type(a.dtype, b.dtype).name
+                )
             if kind == "int" and a.dim is not None and b.dim is not None:
                 return Scalar(kind, dtype, a.dim if a.dim == b.dim else None)
             return Scalar(kind, dtype)
@@ -184,7 +188,9 @@ def join(a: Any, b: Any, widen: Callable[[Dim, Dim], Dim] | None = None) -> Any:
             contiguous = a.contiguous and b.contiguous
             if a.shape is None or b.shape is None or len(a.shape) != len(b.shape):
                 return Array(a.dtype, None, contiguous)
-            shape = tuple(p if p == q else widen(p, q) for p, q in zip(a.shape, b.shape))
+            shape = tuple(
+                p if p == q else widen(p, q) for p, q in zip(a.shape, b.shape, strict=True)
+            )
             return Array(a.dtype, shape, contiguous)
         case Array(), Array() if {a.kind, b.kind} <= {"float", "complex"}:
             return T.UNKNOWN
@@ -192,7 +198,7 @@ def join(a: Any, b: Any, widen: Callable[[Dim, Dim], Dim] | None = None) -> Any:
             item = join(a.item, b.item, widen)
             return List(item, a.length if a.length == b.length else None)
         case Tuple(), Tuple() if len(a.items) == len(b.items):
-            return Tuple(tuple(join(p, q, widen) for p, q in zip(a.items, b.items)))
+            return Tuple(tuple(join(p, q, widen) for p, q in zip(a.items, b.items, strict=True)))
         case Object(), Object() if a.cls == b.cls:
             return a
     return T.UNKNOWN
@@ -262,7 +268,8 @@ def slice_length(length: Dim, start: Dim | None, stop: Dim | None, step: Dim | N
     constants = [d is None or d.constant is not None for d in (start, stop)]
     if stride is not None and stride != 0 and length.constant is not None and all(constants):
         s = slice(
-            None if start is None else start.constant, None if stop is None else stop.constant,
+            None if start is None else start.constant,
+            None if stop is None else stop.constant,
             stride,
         )
         return as_dim(len(range(*s.indices(length.constant))))
@@ -424,12 +431,8 @@ def _where_type(args: list, keywords: dict, fresh: Callable[[], Any]) -> Any:
         _scalar_sample(k.kind, k.dtype) if isinstance(k, Scalar) else np.ones((), k.dtype)[None]
         for k in map(type_of, args)
     ]
-    contiguous = all(
-        t.contiguous for t in map(type_of, args) if isinstance(t, Array)
-    )
+    contiguous = all(t.contiguous for t in map(type_of, args) if isinstance(t, Array))
     return Array(np.where(*samples).dtype.name, broadcast(shapes), contiguous)
-
-
 
 
 def _scalar_sample(kind: str, dtype: str | None, value: float = 1) -> Any:
@@ -597,7 +600,8 @@ def _probe_rank(fn: Callable, args: list, keywords: dict, fresh: Callable[[], An
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
             answer = _run(
-                fn, [sampler.sample(arg) for arg in args],
+                fn,
+                [sampler.sample(arg) for arg in args],
                 {name: sampler.sample(arg) for name, arg in keywords.items()},
             )
     except Exception:  # whatever the sample broke: nothing is known
@@ -642,7 +646,7 @@ def _read_back(one: Any, two: Any, first: _Sampler, second: _Sampler, fresh, opa
                 raise Undecided
             shape = tuple(
                 _read_dim(m, n, first, second, fresh, opaque)
-                for m, n in zip(one.shape, two.shape)
+                for m, n in zip(one.shape, two.shape, strict=True)
             )
             if one.dtype.kind not in "biufc":
                 raise Undecided
@@ -652,12 +656,16 @@ def _read_back(one: Any, two: Any, first: _Sampler, second: _Sampler, fresh, opa
             if len(one) != len(two):
                 raise Undecided
             return tuple(
-                _read_back(a, b, first, second, fresh, opaque) for a, b in zip(one, two)
+                _read_back(a, b, first, second, fresh, opaque)
+                for a, b in zip(one, two, strict=True)
             )
         case list():
             if len(one) != len(two):
                 return List(T.UNKNOWN)
-            return [_read_back(a, b, first, second, fresh, opaque) for a, b in zip(one, two)]
+            return [
+                _read_back(a, b, first, second, fresh, opaque)
+                for a, b in zip(one, two, strict=True)
+            ]
         case bool():
             return T.BOOL
         case int():
@@ -670,8 +678,10 @@ def _read_dim(m: int, n: int, first: _Sampler, second: _Sampler, fresh, opaque: 
         return symbol(fresh())
     found = []
     for dim in first.dims:
-        if dim.constant is None and dim in second.dims and (
-            first.number(dim) == m and second.number(dim) == n
+        if (
+            dim.constant is None
+            and dim in second.dims
+            and (first.number(dim) == m and second.number(dim) == n)
         ):
             found.append(dim)
     if len(set(found)) == 1:

@@ -64,9 +64,7 @@ REFUSED_METHODS = {"sort", "resize", "put", "partition", "itemset", "setfield", 
 
 
 def is_array(value: Any) -> bool:
-    return isinstance(type_of(value), (T.Array, T.Unknown)) and isinstance(
-        value, (Value, Constant)
-    )
+    return isinstance(type_of(value), (T.Array, T.Unknown)) and isinstance(value, (Value, Constant))
 
 
 def is_static_only(item: Any) -> bool:
@@ -93,9 +91,7 @@ def apply(resolver: Resolver, fn: Callable, args: list, keywords: dict, effect=F
     args, keywords = _make_static(resolver, fn, args, keywords)
     args = _arrays_of_lists(resolver, fn, args)
     pure = is_pure(fn) or book.lookup(fn) is not None or book.is_zero(fn)
-    type = (
-        result_type(fn, args, keywords, resolver.fresh) if pure and not effect else T.UNKNOWN
-    )
+    type = result_type(fn, args, keywords, resolver.fresh) if pure and not effect else T.UNKNOWN
     if effect and type is T.UNKNOWN:
         type = _effect_type(resolver, fn, args, keywords)
     effect = effect or not pure
@@ -139,8 +135,10 @@ _PARTIAL = {
 
 def _may_raise(resolver: Resolver, fn: Callable, args: list, type: Any) -> bool:
     """Whether the shapes may not fit: then the operation is kept, so that it can say so."""
-    if isinstance(type, T.Unknown) or getattr(fn, "__name__", "") in _PARTIAL and (
-        getattr(fn, "__module__", "") == "math"
+    if (
+        isinstance(type, T.Unknown)
+        or getattr(fn, "__name__", "") in _PARTIAL
+        and (getattr(fn, "__module__", "") == "math")
     ):
         return True
     key = book.canonical(fn)
@@ -153,8 +151,8 @@ def _may_raise(resolver: Resolver, fn: Callable, args: list, type: Any) -> bool:
         return not _fit(resolver, fn, a[-1], inner, unit=False)
     if isinstance(key, np.ufunc) and key.signature is None:
         fits = True
-        for one, other in zip(shapes, shapes[1:]):
-            for p, q in zip(reversed(one), reversed(other)):
+        for one, other in zip(shapes, shapes[1:], strict=False):
+            for p, q in zip(reversed(one), reversed(other), strict=False):
                 fits = _fit(resolver, fn, p, q, unit=True) and fits
         return not fits
     return False
@@ -294,7 +292,8 @@ def _repeated(resolver: Resolver, items: list, count: Value) -> Value:
     if not all(isinstance(type_of(item), T.Scalar) for item in items):
         raise resolver.error(
             "`*` repeats a list of arrays a number of times that is not known",
-            "the items would all be one object", "use a comprehension",
+            "the items would all be one object",
+            "use a comprehension",
         )
     item = functools.reduce(join, map(type_of, items))
     snapshot = resolver.value(T.List(item))
@@ -328,12 +327,17 @@ def compared(resolver: Resolver, op: Any, table: dict, left: Any, right: Any) ->
             return Constant(known if fn is operator.is_ else not known)
     if isinstance(left, (tuple, list)) and isinstance(right, (tuple, list)):
         if fn in (operator.eq, operator.ne) and len(left) == len(right):
-            tests = [resolver.op(operator.eq, p, q) for p, q in zip(left, right)]
+            tests = [resolver.op(operator.eq, p, q) for p, q in zip(left, right, strict=True)]
             same: Any = Constant(True)
             for test in tests:
-                same = test if isinstance(same, Constant) and same.value else (
-                    same if isinstance(test, Constant) and test.value
-                    else resolver.op(operator.and_, same, test)
+                same = (
+                    test
+                    if isinstance(same, Constant) and same.value
+                    else (
+                        same
+                        if isinstance(test, Constant) and test.value
+                        else resolver.op(operator.and_, same, test)
+                    )
                 )
             return same if fn is operator.eq else resolver.op(operator.not_, same)
     if not (is_operand(left) and is_operand(right)):
@@ -452,9 +456,7 @@ def get_item(resolver: Resolver, base: Any, index: Any) -> Any:
             try:
                 return base[index.value]
             except IndexError:
-                raise resolver.error(
-                    "index out of range", f"there are {len(base)} items"
-                ) from None
+                raise resolver.error("index out of range", f"there are {len(base)} items") from None
         if isinstance(index, Slice) and is_constant_slice(index):
             return base[python_slice(index)]
         if isinstance(index, Value):
@@ -473,15 +475,14 @@ def get_item(resolver: Resolver, base: Any, index: Any) -> Any:
         if isinstance(index, Value) and index.uid in resolver.parameter_of:
             raise NeedStatic(index)
         raise resolver.error(
-            "dict item", "the key is not among the keys that are known here",
+            "dict item",
+            "the key is not among the keys that are known here",
             "use a key that the dict is known to have",
         )
     if isinstance(base, Constant) and not isinstance(base.value, np.ndarray):
         if isinstance(index, Constant):
             return resolver.constant(base.value[index.value])
-        raise resolver.error(
-            f"index into a {type(base.value).__name__}", "the index is not known"
-        )
+        raise resolver.error(f"index into a {type(base.value).__name__}", "the index is not known")
     kind = type_of(base)
     path = path_of(resolver, index)
     if isinstance(kind, T.List):
@@ -496,8 +497,8 @@ def get_item(resolver: Resolver, base: Any, index: Any) -> Any:
             type, _view = index_type(kind, path, resolver.fresh)
         except IndexError as error:
             raise resolver.error(
-            "index", str(error), "give at most one index for each axis"
-        ) from None
+                "index", str(error), "give at most one index for each axis"
+            ) from None
     elif isinstance(kind, T.Unknown):
         type = T.UNKNOWN
     elif isinstance(kind, T.Scalar) and kind.dtype is not None and path in ((), _ellipsis_path):
@@ -548,7 +549,8 @@ def set_item(resolver: Resolver, base: Any, index: Any, value: Any) -> None:
     if isinstance(base, dict):
         if not isinstance(index, Constant):
             raise resolver.error(
-                "store into a dict", "the key is not known at compile time",
+                "store into a dict",
+                "the key is not known at compile time",
                 "use an array or a list for what is looked up by computed keys",
             )
         resolver.replace(base, {**base, index.value: resolver.settle(value)})
@@ -557,7 +559,8 @@ def set_item(resolver: Resolver, base: Any, index: Any, value: Any) -> None:
         if not isinstance(index, Constant) or not isinstance(index.value, int):
             raise resolver.error(
                 "store into a list of things of different kinds",
-                "the index is not known at compile time", "hold arrays of one shape",
+                "the index is not known at compile time",
+                "hold arrays of one shape",
             )
         changed = list(base)
         changed[index.value] = resolver.settle(value)
@@ -582,16 +585,15 @@ def set_item(resolver: Resolver, base: Any, index: Any, value: Any) -> None:
         )
     if not isinstance(kind, T.Array):
         raise resolver.error(
-            f"store into a {_kind_name(kind)}", "it cannot be written",
+            f"store into a {_kind_name(kind)}",
+            "it cannot be written",
             "use an array or a list that was given a name",
         )
     path = path_of(resolver, index)
     try:
         index_type(kind, path, resolver.fresh)
     except IndexError as error:
-        raise resolver.error(
-            "index", str(error), "give at most one index for each axis"
-        ) from None
+        raise resolver.error("index", str(error), "give at most one index for each axis") from None
     if isinstance(value, (list, tuple)):
         value = resolver.op(np.array, list(value))
     resolver.add(Store(base, path, resolver.operand(value)))
@@ -600,7 +602,8 @@ def set_item(resolver: Resolver, base: Any, index: Any, value: Any) -> None:
 def _check_item(resolver: Resolver, kind: T.List, value: Any) -> None:
     if not isinstance(value, (Value, Constant)):
         raise resolver.error(
-            "item of a list", "lists that change hold numbers or arrays only",
+            "item of a list",
+            "lists that change hold numbers or arrays only",
             "use several lists, one for each component",
         )
 
@@ -619,9 +622,7 @@ def unpacked(resolver: Resolver, value: Any, count: int | None) -> list:
         count = kind.length.constant
     if isinstance(kind, T.List) and count is not None:
         return [get_item(resolver, value, Constant(i)) for i in range(count)]
-    raise resolver.error(
-        "unpacking", "how many items there are is not known", "use indices"
-    )
+    raise resolver.error("unpacking", "how many items there are is not known", "use indices")
 
 
 # ---------------------------------------------------------------------------------------------
@@ -635,7 +636,8 @@ def get_attribute(resolver: Resolver, base: Any, name: str) -> Any:
             value = getattr(base.value, name)
         except AttributeError:
             raise resolver.error(
-                f"`.{name}`", f"{base!r} has no such attribute",
+                f"`.{name}`",
+                f"{base!r} has no such attribute",
                 "check the spelling and the version of the module",
             ) from None
         if isinstance(base.value, python_types.ModuleType):
@@ -658,9 +660,7 @@ def get_attribute(resolver: Resolver, base: Any, name: str) -> Any:
             return apply(resolver, getattr, [base, Constant(name)], {})
         if hasattr(np.ndarray, name):
             return Method(base, name)
-        raise resolver.error(
-            f"`.{name}`", "an array has no such attribute", "check the spelling"
-        )
+        raise resolver.error(f"`.{name}`", "an array has no such attribute", "check the spelling")
     if isinstance(kind, T.Scalar):
         if name == "shape":
             return ()
@@ -806,7 +806,8 @@ def sequence(resolver: Resolver, value: Any) -> Sequence:
 
         def at(index: Any) -> Any:
             scaled = (
-                index if isinstance(step, Constant) and step.value == 1
+                index
+                if isinstance(step, Constant) and step.value == 1
                 else resolver.op(operator.mul, index, step)
             )
             if isinstance(first, Constant) and first.value == 0:
@@ -827,7 +828,8 @@ def sequence(resolver: Resolver, value: Any) -> Sequence:
         count = resolver.op(len, value) if known is None else _StaticLength(known)
         return Sequence(count, lambda i: get_item(resolver, value, i))
     raise resolver.error(
-        f"loop over a {_kind_name(kind)}", "its items are not known",
+        f"loop over a {_kind_name(kind)}",
+        "its items are not known",
         "loop over a range, an array or a list",
     )
 
@@ -919,8 +921,9 @@ def _append_all(resolver: Resolver, node: Any, level: int, out: Value) -> None:
     body: list = [gast.copy_location(step, node)]
     for test in reversed(generator.ifs):
         body = [gast.If(test=test, body=body, orelse=[])]
-    loop = gast.For(target=generator.target, iter=generator.iter, body=body, orelse=[],
-                    type_comment=None)
+    loop = gast.For(
+        target=generator.target, iter=generator.iter, body=body, orelse=[], type_comment=None
+    )
     for part in gast.walk(loop):
         if not hasattr(part, "lineno") and isinstance(part, (gast.stmt, gast.expr)):
             gast.copy_location(part, node)
@@ -943,11 +946,14 @@ class Callback:
 def append(resolver: Resolver, target: Value, item: Any) -> None:
     """`target.append(item)`; the first append says what the list holds."""
     item = resolver.settle(item)
-    if isinstance(item, (tuple, list)) and is_operand(item) and all(
-        isinstance(type_of(i), T.Scalar) for i in item
+    if (
+        isinstance(item, (tuple, list))
+        and is_operand(item)
+        and all(isinstance(type_of(i), T.Scalar) for i in item)
     ):
         raise resolver.error(
-            "append of a tuple or list", "lists that grow hold numbers or arrays only",
+            "append of a tuple or list",
+            "lists that grow hold numbers or arrays only",
             "append an array (`np.array([...])`), or use one list for each component",
         )
     _check_item(resolver, target.type, item)
@@ -1009,7 +1015,8 @@ def list_method(resolver: Resolver, base: Value, name: str, args: list) -> Any:
     if name == "copy":
         return _list_slice(resolver, base, (Slice(*[Constant(None)] * 3),))
     raise resolver.error(
-        f"`.{name}` of a list", "only append, extend, pop() and copy are compiled",
+        f"`.{name}` of a list",
+        "only append, extend, pop() and copy are compiled",
         "use an array, or append and index",
     )
 
@@ -1025,9 +1032,7 @@ def _is_minus_one(value: Any) -> bool:
 def call(resolver: Resolver, fn: Any, args: list, keywords: dict) -> Any:
     """`fn(*args, **keywords)`."""
     if isinstance(fn, Closure):
-        return resolver.call(
-            fn.tree, args, keywords, fn.frame, fn.defaults, fn.keyword_defaults
-        )
+        return resolver.call(fn.tree, args, keywords, fn.frame, fn.defaults, fn.keyword_defaults)
     if isinstance(fn, Partial):
         return call(resolver, fn.function, [*fn.args, *args], {**fn.keywords, **keywords})
     if isinstance(fn, Method):
@@ -1035,7 +1040,8 @@ def call(resolver: Resolver, fn: Any, args: list, keywords: dict) -> Any:
     if isinstance(fn, Constant):
         return _call_object(resolver, fn.value, args, keywords)
     raise resolver.error(
-        "call of a value", "which function it is is not known at compile time",
+        "call of a value",
+        "which function it is is not known at compile time",
         "call a function by its name",
     )
 
@@ -1062,7 +1068,8 @@ def _call_object(resolver: Resolver, fn: Any, args: list, keywords: dict) -> Any
         if module.startswith("numpy.random"):
             if fn.__name__ in ("shuffle", "permuted", "bytes"):
                 raise resolver.error(
-                    f"`{fn.__name__}`", "it changes its argument in a random way",
+                    f"`{fn.__name__}`",
+                    "it changes its argument in a random way",
                     "draw a permutation of the indices, and index",
                 )
             return apply(resolver, fn, args, keywords, effect=True)
@@ -1084,7 +1091,8 @@ def _call_object(resolver: Resolver, fn: Any, args: list, keywords: dict) -> Any
         return resolver.raised(fn, None)
     if isinstance(fn, type):
         raise resolver.error(
-            f"making a `{fn.__name__}`", "objects are not taken apart yet",
+            f"making a `{fn.__name__}`",
+            "objects are not taken apart yet",
             "pass its fields as arguments or a dict",
         )
     return call_unknown(resolver, fn, args, keywords)
@@ -1130,7 +1138,8 @@ def call_known(resolver: Resolver, fn: Callable, args: list, keywords: dict) -> 
     where = keywords.get("where")
     if where is not None and not (isinstance(where, Constant) and where.value is True):
         raise resolver.error(
-            "`where=` argument", "what it leaves unchanged is not modelled",
+            "`where=` argument",
+            "what it leaves unchanged is not modelled",
             "use np.where(condition, new, old)",
         )
     args = [_snapshot_items(resolver, arg) for arg in args]
@@ -1169,7 +1178,8 @@ def _ufunc_method(resolver: Resolver, ufunc: np.ufunc, name: str, args: list, ke
         keywords.setdefault("axis", Constant(0))
         return apply(resolver, fn, args, keywords)
     raise resolver.error(
-        f"`np.{ufunc.__name__}.{name}`", "it has no derivative rule",
+        f"`np.{ufunc.__name__}.{name}`",
+        "it has no derivative rule",
         "write it with the function itself",
     )
 
@@ -1214,12 +1224,14 @@ def _array_method(resolver: Resolver, base: Any, name: str, args: list, keywords
         return resolver.op(float, get_item(resolver, base, tuple(items)))
     if name == "tolist":
         raise resolver.error(
-            "`.tolist()`", "the list's structure is only known at run time",
+            "`.tolist()`",
+            "the list's structure is only known at run time",
             "index the array instead",
         )
     if name in REFUSED_METHODS or name.startswith("__"):
         raise resolver.error(
-            f"`.{name}()` in place", "its effect on the array is not modelled",
+            f"`.{name}()` in place",
+            "its effect on the array is not modelled",
             "use `x = np.sort(x)`" if name == "sort" else "store items instead",
         )
     if name == "dot":
@@ -1292,8 +1304,10 @@ def _call_range(resolver: Resolver, args: list, keywords: dict) -> Any:
     parts = [resolver.operand(arg) for arg in args]
     for part in parts:
         kind = type_of(part)
-        if isinstance(kind, T.Array) and kind.shape != () or (
-            isinstance(kind, T.Scalar) and kind.kind not in ("int", "bool")
+        if (
+            isinstance(kind, T.Array)
+            and kind.shape != ()
+            or (isinstance(kind, T.Scalar) and kind.kind not in ("int", "bool"))
         ):
             raise resolver.error(
                 "`range`", f"a {_kind_name(kind)} is no count", "pass an integer, e.g. len(x)"
@@ -1401,8 +1415,8 @@ def _call_sum(resolver: Resolver, args: list, keywords: dict) -> Any:
         total = start
         for item in items:
             zero = isinstance(total, Constant) and total.value == 0
-            total = item if zero and isinstance(item, Value) else resolver.op(
-                operator.add, total, item
+            total = (
+                item if zero and isinstance(item, Value) else resolver.op(operator.add, total, item)
             )
         return total
     walked = sequence(resolver, args[0])
@@ -1492,7 +1506,8 @@ def _call_type(resolver: Resolver, args: list, keywords: dict) -> Any:
 def _call_float(resolver: Resolver, args: list, keywords: dict) -> Any:
     if args and isinstance(args[0], Value) and isinstance(args[0].type, T.Object):
         raise resolver.error(
-            "a number read from text", "no derivative passes through text",
+            "a number read from text",
+            "no derivative passes through text",
             "use the number itself",
         )
     return NotImplemented
@@ -1583,7 +1598,7 @@ def _call_map(resolver: Resolver, args: list, keywords: dict) -> Any:
     fn, *rest = args
     lists = [static_items(arg) for arg in rest]
     if all(items is not None for items in lists):
-        results = [call(resolver, fn, list(items), {}) for items in zip(*lists)]
+        results = [call(resolver, fn, list(items), {}) for items in zip(*lists, strict=True)]
         return Sequence(_StaticLength(len(results)), lambda i: results[i.value], lazy=True)
     inner = [sequence(resolver, arg) for arg in rest]
     if len(inner) != 1:
@@ -1623,4 +1638,3 @@ SPECIAL: dict[Any, Callable] = {
     np.array: _call_array,
     np.asarray: _call_array,
 }
-

@@ -103,9 +103,7 @@ def call(resolver: Resolver, tree: Any, env: dict[str, Any], parent: Frame | Non
     stored = []
     for k in found.written:
         if isinstance(args[k], Constant):
-            raise resolver.error(
-                f"`{tree.name}` writes a global array", "", "pass a copy of it"
-            )
+            raise resolver.error(f"`{tree.name}` writes a global array", "", "pass a copy of it")
         outs.append(Value(None, args[k].type))
         stored.append((args[k], outs[-1]))
     resolver.add(Op(found.function, args, {}, outs))
@@ -114,8 +112,9 @@ def call(resolver: Resolver, tree: Any, env: dict[str, Any], parent: Frame | Non
     return result
 
 
-def build(resolver: Resolver, found: Recursive, tree: Any, forms: dict, env: dict,
-          parent: Frame | None) -> None:
+def build(
+    resolver: Resolver, found: Recursive, tree: Any, forms: dict, env: dict, parent: Frame | None
+) -> None:
     """Interpret the function until the type of its result settles."""
     for round_ in range(ROUNDS):
         found.incomplete = False
@@ -136,7 +135,8 @@ def build(resolver: Resolver, found: Recursive, tree: Any, forms: dict, env: dic
                 raise
             raise resolver.error(
                 f"`{tree.name}` calls itself on every path",
-                "no path tells what it returns", "return a number or array on some path",
+                "no path tells what it returns",
+                "return a number or array on some path",
             ) from None
         finally:
             resolver.building.pop()
@@ -147,11 +147,13 @@ def build(resolver: Resolver, found: Recursive, tree: Any, forms: dict, env: dic
         classes = resolver.object_classes(whole)
         changed = {classes.find(s.ref) for s in walk(block) if isinstance(s, Store)}
         written = [
-            k for k, p in enumerate(params)
+            k
+            for k, p in enumerate(params)
             if isinstance(p.type, T.Array) and classes.find(p) in changed
         ]
         settled = (
-            found.form is not None and written == found.written
+            found.form is not None
+            and written == found.written
             and abstract.same_structure(found.form, _joined(resolver, found.form, form))
         )
         found.form = form if found.form is None else _joined(resolver, found.form, form)

@@ -16,7 +16,6 @@ import builtins
 import contextlib
 import functools
 import operator
-import types
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -176,18 +175,24 @@ class Resolver:
         return self.frame.tree.position(node)
 
     def error(self, message: str, reason: str = "", remedy: str = "") -> errors.ResolveError:
-        return errors.ResolveError(
-            message, reason=reason, remedy=remedy, position=self.position()
-        )
+        return errors.ResolveError(message, reason=reason, remedy=remedy, position=self.position())
 
     # -- functions ----------------------------------------------------------------------------
 
-    def call(self, tree: Tree, args: list, keywords: dict, parent: Frame | None = None,
-             defaults: tuple | None = None, keyword_defaults: dict | None = None) -> Any:
+    def call(
+        self,
+        tree: Tree,
+        args: list,
+        keywords: dict,
+        parent: Frame | None = None,
+        defaults: tuple | None = None,
+        keyword_defaults: dict | None = None,
+    ) -> Any:
         """Interpret a call of the function, in place; gives its result."""
         if len(self.frames) > MAX_INLINE_DEPTH:
             raise self.error(
-                f"call of `{tree.name}`", "calls are nested too deeply to be written in place",
+                f"call of `{tree.name}`",
+                "calls are nested too deeply to be written in place",
                 "use a loop instead of deep recursion",
             )
         env = self.bind(tree, args, keywords, defaults, keyword_defaults)
@@ -215,8 +220,14 @@ class Resolver:
             self.frames.pop()
             self.frame, self.node, self.origin = saved
 
-    def bind(self, tree: Tree, args: list, keywords: dict, defaults: tuple | None,
-             keyword_defaults: dict | None) -> dict[str, Any]:
+    def bind(
+        self,
+        tree: Tree,
+        args: list,
+        keywords: dict,
+        defaults: tuple | None,
+        keyword_defaults: dict | None,
+    ) -> dict[str, Any]:
         """Bind arguments to parameters, as Python does."""
         arguments = tree.node.args
         positional = [a.id for a in [*arguments.posonlyargs, *arguments.args]]
@@ -228,7 +239,7 @@ class Resolver:
         if keyword_defaults is None:
             values = getattr(function, "__kwdefaults__", None) or {}
             keyword_defaults = {k: self.constant(v) for k, v in values.items()}
-        env: dict[str, Any] = dict(zip(positional, args))
+        env: dict[str, Any] = dict(zip(positional, args, strict=False))
         if len(args) > len(positional):
             if arguments.vararg is None:
                 raise self.error(
@@ -237,7 +248,7 @@ class Resolver:
                     "give it the arguments of its signature",
                 )
         if arguments.vararg is not None:
-            env[arguments.vararg.id] = tuple(args[len(positional):])
+            env[arguments.vararg.id] = tuple(args[len(positional) :])
         extra = {}
         for name, value in keywords.items():
             known = name in positional and name not in only_positional
@@ -251,10 +262,13 @@ class Resolver:
             env[arguments.kwarg.id] = extra
         elif extra:
             raise self.error(
-                f"call of `{tree.name}`", f"it has no parameter `{next(iter(extra))}`",
+                f"call of `{tree.name}`",
+                f"it has no parameter `{next(iter(extra))}`",
                 "give it the arguments of its signature",
             )
-        for name, value in zip(positional[len(positional) - len(defaults):], defaults):
+        for name, value in zip(
+            positional[len(positional) - len(defaults) :], defaults, strict=True
+        ):
             env.setdefault(name, value)
         for a in arguments.kwonlyargs:
             if a.id not in env and a.id in keyword_defaults:
@@ -262,7 +276,8 @@ class Resolver:
         for name in [*positional, *(a.id for a in arguments.kwonlyargs)]:
             if name not in env:
                 raise self.error(
-                    f"call of `{tree.name}`", f"the argument `{name}` is missing",
+                    f"call of `{tree.name}`",
+                    f"the argument `{name}` is missing",
                     "give it the arguments of its signature",
                 )
         return env
@@ -296,9 +311,7 @@ class Resolver:
         self.node = node
         if self.fixed_origin is None:
             tree = self.frame.tree
-            self.origin = Origin(
-                tree.position(node), tree.quote(node), calls=self.frame.calls
-            )
+            self.origin = Origin(tree.position(node), tree.quote(node), calls=self.frame.calls)
 
     def execute(self, node: Any) -> None:
         """Interpret one statement."""
@@ -340,7 +353,8 @@ class Resolver:
                 self.frame.nonlocals.update(node.names)
             case gast.Global():
                 raise self.unsupported(
-                    node, "`global`",
+                    node,
+                    "`global`",
                     "the derivative would not see what other code does to the global",
                     "pass the value in and return the new one",
                 )
@@ -351,7 +365,8 @@ class Resolver:
 
     def unsupported(self, node: Any, what: str, reason: str = "", remedy: str = ""):
         return errors.UnsupportedError(
-            what, reason=reason or "it is outside the subset that is compiled",
+            what,
+            reason=reason or "it is outside the subset that is compiled",
             remedy=remedy or "write it with assignments, `if`, `for` and `while`",
             position=self.position(node),
         )
@@ -395,7 +410,9 @@ class Resolver:
         args = node.args
         defaults = tuple(self.eval(d) for d in args.defaults)
         keyword_defaults = {
-            a.id: self.eval(d) for a, d in zip(args.kwonlyargs, args.kw_defaults) if d is not None
+            a.id: self.eval(d)
+            for a, d in zip(args.kwonlyargs, args.kw_defaults, strict=True)
+            if d is not None
         }
         value: Any = Closure(tree, self.frame, defaults, keyword_defaults)
         for decorator in reversed(node.decorator_list):
@@ -422,7 +439,8 @@ class Resolver:
             fn = self.eval(context.func) if isinstance(context, gast.Call) else None
             if not (isinstance(fn, Constant) and fn.value in (np.errstate, np.printoptions)):
                 raise self.unsupported(
-                    node, "`with` statement",
+                    node,
+                    "`with` statement",
                     "only np.errstate and np.printoptions are known to leave values alone",
                     "take the context manager out of the differentiated function",
                 )
@@ -489,7 +507,7 @@ class Resolver:
                 return new
             if isinstance(value, (tuple, list)):
                 items = [visit(item) for item in value]
-                if all(a is b for a, b in zip(items, value)):
+                if all(a is b for a, b in zip(items, value, strict=True)):
                     return value
                 return type(value)(items)
             if isinstance(value, dict):
@@ -505,9 +523,13 @@ class Resolver:
 
     def settle(self, value: Any) -> Any:
         """A list that gets a name becomes an object that can be appended to."""
-        if self.fixed_origin is None and type(value) is list and all(
-            isinstance(item, (Value, Constant)) and not operations.is_static_only(item)
-            for item in value
+        if (
+            self.fixed_origin is None
+            and type(value) is list
+            and all(
+                isinstance(item, (Value, Constant)) and not operations.is_static_only(item)
+                for item in value
+            )
         ):
             items = [type_of(item) for item in value]
             item = functools.reduce(join, items) if items else None
@@ -527,17 +549,16 @@ class Resolver:
                 raise self.error("unpacking", f"{len(items)} values for {len(targets)} targets")
             middle = items[at : len(items) - after]
             groups = [*items[:at], list(middle), *items[len(items) - after :]]
-            for target, item in zip(targets, groups):
-                self.assign(
-                    target.value if isinstance(target, gast.Starred) else target, item
-                )
+            for target, item in zip(targets, groups, strict=True):
+                self.assign(target.value if isinstance(target, gast.Starred) else target, item)
             return
         if len(items) != len(targets):
             raise self.error(
-                "unpacking", f"{len(items)} values for {len(targets)} targets",
+                "unpacking",
+                f"{len(items)} values for {len(targets)} targets",
                 "give as many targets as there are values",
             )
-        for target, item in zip(targets, items):
+        for target, item in zip(targets, items, strict=True):
             self.assign(target, item)
 
     def augment(self, node: gast.AugAssign) -> None:
@@ -634,12 +655,8 @@ class Resolver:
                 return Conflict(name)
             if isinstance(form, Static):
                 return form.value
-            then_block.results += [
-                self.joinable(leaf) for leaf in abstract.flatten(p, form)
-            ]
-            else_block.results += [
-                self.joinable(leaf) for leaf in abstract.flatten(q, form)
-            ]
+            then_block.results += [self.joinable(leaf) for leaf in abstract.flatten(p, form)]
+            else_block.results += [self.joinable(leaf) for leaf in abstract.flatten(q, form)]
 
             unbound = any(self.may_be_unbound(v) for v in (p, q))
 
@@ -652,7 +669,7 @@ class Resolver:
 
             return abstract.build(form, leaf, name)
 
-        for frame, p_env, q_env in zip(self.frames_in_scope(), then_envs, else_envs):
+        for frame, p_env, q_env in zip(self.frames_in_scope(), then_envs, else_envs, strict=True):
             names = dict.fromkeys([*p_env, *q_env])
             frame.env = {
                 name: merge(p_env.get(name, UNBOUND), q_env.get(name, UNBOUND), name)
@@ -682,7 +699,7 @@ class Resolver:
         return list(self.frames)
 
     def restore(self, envs: list[dict]) -> None:
-        for frame, env in zip(self.frames_in_scope(), envs):
+        for frame, env in zip(self.frames_in_scope(), envs, strict=True):
             frame.env = dict(env)
 
     def widen(self, p: T.Dim, q: T.Dim) -> T.Dim:
@@ -755,7 +772,8 @@ class Resolver:
     def unroll(self, node: gast.For, items: list) -> None:
         if len(items) > MAX_UNROLL:
             raise self.error(
-                f"loop over {len(items)} items", "it would be written out item by item",
+                f"loop over {len(items)} items",
+                "it would be written out item by item",
                 "put the items into an array",
             )
         body, stop = self.loop_body(node)
@@ -770,9 +788,7 @@ class Resolver:
                 rest(position + 1)
             elif not self.dead:
                 self.enter(node)
-                self.branch(
-                    self.truth(self.lookup(stop)), lambda: None, lambda: rest(position + 1)
-                )
+                self.branch(self.truth(self.lookup(stop)), lambda: None, lambda: rest(position + 1))
 
         if stop is None:
             for item in items:
@@ -810,9 +826,7 @@ class Resolver:
             with contextlib.suppress(Mismatch):
                 known = memo.get(place)
                 if known is not None:
-                    form = abstract.join_structures(
-                        form, known, self.carried_dim(entry, place)
-                    )
+                    form = abstract.join_structures(form, known, self.carried_dim(entry, place))
             forms[place] = form
         strict = False
         for _attempt in range(14):
@@ -829,9 +843,7 @@ class Resolver:
                 block.params.append(param)
                 return param
 
-            params = {
-                place: abstract.build(form, leaf, place[1]) for place, form in forms.items()
-            }
+            params = {place: abstract.build(form, leaf, place[1]) for place, form in forms.items()}
             for place, init in names.items():
                 if self.may_be_unbound(init):
                     self.maybe_unbound.update(_values(params[place]))
@@ -854,8 +866,7 @@ class Resolver:
                     self.pending.pop()
                     waited, self.waited = self.waited, waited_before or self.waited
             results = {
-                (depth, name): self.frames[depth].env.get(name, UNBOUND)
-                for depth, name in forms
+                (depth, name): self.frames[depth].env.get(name, UNBOUND) for depth, name in forms
             }
             flag = self.frame.env.get(stop, UNBOUND) if stop is not None else None
             self.restore(before)
@@ -1054,7 +1065,7 @@ class Resolver:
 
     def dictionary(self, node: gast.Dict) -> dict:
         items = {}
-        for key, value in zip(node.keys, node.values):
+        for key, value in zip(node.keys, node.values, strict=True):
             if key is None:
                 inner = self.eval(value)
                 if not isinstance(inner, dict):
@@ -1064,7 +1075,9 @@ class Resolver:
             k = self.eval(key)
             if not isinstance(k, Constant):
                 raise self.unsupported(
-                    node, "dict key that is not known at compile time", "",
+                    node,
+                    "dict key that is not known at compile time",
+                    "",
                     "use strings or numbers written in the source as keys",
                 )
             items[k.value] = self.eval(value)
@@ -1073,8 +1086,14 @@ class Resolver:
     def lambda_(self, node: gast.Lambda) -> Closure:
         args = node.args
         return Closure(
-            self.frame.tree.nested(node), self.frame, tuple(map(self.eval, args.defaults)),
-            {a.id: self.eval(d) for a, d in zip(args.kwonlyargs, args.kw_defaults) if d},
+            self.frame.tree.nested(node),
+            self.frame,
+            tuple(map(self.eval, args.defaults)),
+            {
+                a.id: self.eval(d)
+                for a, d in zip(args.kwonlyargs, args.kw_defaults, strict=True)
+                if d
+            },
         )
 
     def formatted(self, node: gast.JoinedStr) -> Any:
@@ -1150,7 +1169,8 @@ class Resolver:
         """The abstract value as an operand of the IR."""
         if value is UNBOUND:
             raise self.error(
-                "a name that is not assigned", "no path up to here assigns it",
+                "a name that is not assigned",
+                "no path up to here assigns it",
                 "assign it before",
             )
         if isinstance(value, (Value, Constant, Slice)):
@@ -1184,7 +1204,8 @@ class Resolver:
             if value is UNBOUND:
                 self.wait_for(name)
                 raise self.error(
-                    f"`{name}` is not assigned here", "no path up to here assigns it",
+                    f"`{name}` is not assigned here",
+                    "no path up to here assigns it",
                     f"assign `{name}` before",
                 )
             if self.maybe_unbound:
@@ -1193,7 +1214,8 @@ class Resolver:
         if name in frame.tree.locals and name not in frame.nonlocals:
             self.wait_for(name)
             raise self.error(
-                f"`{name}` is not assigned here", "no path up to here assigns it",
+                f"`{name}` is not assigned here",
+                "no path up to here assigns it",
                 f"assign `{name}` before",
             )
         around = frame.parent
@@ -1278,15 +1300,16 @@ def _runs(domain: Range) -> bool:
 def _may_change_items(node: Any) -> bool:
     """Whether a loop's body stores into items or calls anything."""
     return any(
-        isinstance(n, gast.Call) or (isinstance(n, gast.Subscript) and isinstance(
-            n.ctx, gast.Store))
+        isinstance(n, gast.Call)
+        or (isinstance(n, gast.Subscript) and isinstance(n.ctx, gast.Store))
         for n in gast.walk(node)
     )
 
 
 def _nonlocal_names(tree: Tree) -> list[str]:
-    return [n for part in gast.walk(tree.node) if isinstance(part, gast.Nonlocal)
-            for n in part.names]
+    return [
+        n for part in gast.walk(tree.node) if isinstance(part, gast.Nonlocal) for n in part.names
+    ]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -1297,7 +1320,10 @@ class Conflict:
 
 
 def resolve(
-    function: Callable, args: list, keywords: dict, leaves: list,
+    function: Callable,
+    args: list,
+    keywords: dict,
+    leaves: list,
     object_classes: Callable[[Function], Any],
 ) -> tuple[Function, abstract.Structure, Resolver]:
     """The IR of a function for abstract arguments, the structure of its result, and the resolver.

@@ -191,9 +191,12 @@ class _Tidy:
                 kind = type_of(user.value) if isinstance(user, Accumulate) else None
                 wanted = statement.out.type.target
                 if (
-                    isinstance(user, Accumulate) and user.ref is statement.out
-                    and user.path == () and isinstance(kind, T.Array)
-                    and kind.shape and kind.shape == wanted.shape
+                    isinstance(user, Accumulate)
+                    and user.ref is statement.out
+                    and user.path == ()
+                    and isinstance(kind, T.Array)
+                    and kind.shape
+                    and kind.shape == wanted.shape
                     and kind.dtype == wanted.dtype
                     and (kind.contiguous or not wanted.contiguous)  # views rely on it
                 ):
@@ -241,8 +244,13 @@ class _Tidy:
             if kind.dtype != "float64":
                 keywords["dtype"] = Constant(np.dtype(kind.dtype).type)
             last = statements[used[-1]]
-            made = Op(np.array, [[entries[k] for k in range(count)]], keywords, [whole],
-                      origin=last.origin)
+            made = Op(
+                np.array,
+                [[entries[k] for k in range(count)]],
+                keywords,
+                [whole],
+                origin=last.origin,
+            )
             born = New(whole, statement.out, origin=last.origin)
             gone = {id(statement), *(id(statements[k]) for k in used)}
             at = used[-1] + 1
@@ -259,8 +267,10 @@ class _Tidy:
         for statement in block.statements:
             last = kept[-1] if kept else None
             if (
-                isinstance(statement, Accumulate) and isinstance(last, Accumulate)
-                and statement.value is last.value and isinstance(last.value, Value)
+                isinstance(statement, Accumulate)
+                and isinstance(last, Accumulate)
+                and statement.value is last.value
+                and isinstance(last.value, Value)
                 and last.ref is statement.ref
                 and operand_key(last.path) == operand_key(statement.path)
             ):
@@ -289,9 +299,12 @@ class _Tidy:
                 continue
             blocked |= {
                 self.classes.find(v)
-                for operand in (*operands(statement), *(
-                    r for b in blocks(statement) for r in b.results))
-                for v in leaves(operand) if T.is_ref(v.type)
+                for operand in (
+                    *operands(statement),
+                    *(r for b in blocks(statement) for r in b.results),
+                )
+                for v in leaves(operand)
+                if T.is_ref(v.type)
             }
 
         def visit(block: Block) -> None:
@@ -312,8 +325,13 @@ class _Tidy:
                         replaced[statement.out] = source
                     else:
                         kept.append(
-                            Op(operator.getitem, [source, statement.path], {}, [statement.out],
-                               origin=statement.origin)
+                            Op(
+                                operator.getitem,
+                                [source, statement.path],
+                                {},
+                                [statement.out],
+                                origin=statement.origin,
+                            )
                         )
                     continue
                 kept.append(statement)
@@ -332,9 +350,7 @@ class _Tidy:
 
 
 def is_zero(operand: Any) -> bool:
-    return (
-        isinstance(operand, Constant) and isinstance(operand.value, float) and operand.value == 0
-    )
+    return isinstance(operand, Constant) and isinstance(operand.value, float) and operand.value == 0
 
 
 def is_plain(path: tuple) -> bool:

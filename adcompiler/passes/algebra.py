@@ -123,9 +123,7 @@ class _Algebra:
                 for value in made.outs:
                     self.home[value] = block
         if isinstance(result, Value):
-            fresh = any(
-                isinstance(s, Op) and result in s.outs for s in block.statements[before:]
-            )
+            fresh = any(isinstance(s, Op) and result in s.outs for s in block.statements[before:])
             if fresh:
                 result.name = out.name
                 if isinstance(result.type, T.Unknown):
@@ -151,7 +149,7 @@ class _Algebra:
     def collect(self, op: Op, sign: float, block: Block, found: list) -> None:
         fn = ARITHMETIC.get(op.fn, op.fn)
         signs = (sign, sign if fn is operator.add else -sign)
-        for part, s in zip(op.args, signs):
+        for part, s in zip(op.args, signs, strict=True):
             inner = self.builder.definition.get(part) if isinstance(part, Value) else None
             if inner is not None and self.home.get(part) is block:
                 inner_fn = ARITHMETIC.get(inner.fn, inner.fn)

@@ -66,9 +66,7 @@ class Builder(Resolver):
     def at(self, origin: Origin | None, mirror: bool) -> None:
         """Everything written from here on stems from that statement."""
         if origin is not None:
-            origin = Origin(
-                origin.position, origin.text, mirror, origin.order + 1, origin.calls
-            )
+            origin = Origin(origin.position, origin.text, mirror, origin.order + 1, origin.calls)
         self.fixed_origin = origin or Origin(None, "", mirror)
 
     def transposed_again(self, x: Any) -> Any:
@@ -311,10 +309,10 @@ class Builder(Resolver):
             raise
         except (TypeError, ValueError) as error:
             raise errors.RuleError(
-                f"the rule `{function.__name__}` cannot be applied here", reason=str(error),
+                f"the rule `{function.__name__}` cannot be applied here",
+                reason=str(error),
                 position=self.position(),
             ) from error
-
 
     def refused(self, function: Callable) -> errors.DifferentiationError:
         """What a rule says by `raise`."""
@@ -323,8 +321,10 @@ class Builder(Resolver):
         if isinstance(raised, Op) and raised.args and isinstance(raised.args[0], Constant):
             reason = str(raised.args[0].value)
         return errors.DifferentiationError(
-            f"`{function.__name__}` with these arguments", reason=reason,
-            remedy="write the operation in other terms", position=self.position(),
+            f"`{function.__name__}` with these arguments",
+            reason=reason,
+            remedy="write the operation in other terms",
+            position=self.position(),
         )
 
 
@@ -348,18 +348,18 @@ def fit(builder: Resolver, g: Any, like: Value) -> Any:
         if mine.shape is not None and mine.shape == wanted.shape and mine.dtype == wanted.dtype:
             return g
         if wanted.shape is not None and mine.shape is not None:
-            axes = [
-                k - (len(mine.shape) - len(wanted.shape))
-                for k in range(len(mine.shape))
-            ]
+            axes = [k - (len(mine.shape) - len(wanted.shape)) for k in range(len(mine.shape))]
             extra = tuple(k for k, at in enumerate(axes) if at < 0)
             unit = tuple(
-                k for k, at in enumerate(axes)
+                k
+                for k, at in enumerate(axes)
                 if at >= 0 and wanted.shape[at].constant == 1 and mine.shape[k].constant != 1
             )
             # A length that is not 1 was not broadcast: it is that of the result.
             rest = all(
-                at < 0 or k in unit or mine.shape[k] == wanted.shape[at]
+                at < 0
+                or k in unit
+                or mine.shape[k] == wanted.shape[at]
                 or never_one(wanted.shape[at])
                 for k, at in enumerate(axes)
             )
@@ -407,7 +407,9 @@ def bind_rule(op: Op) -> tuple[book.Rule, dict[str, Any]]:
         ) from None
     except TypeError as error:
         raise errors.DifferentiationError(
-            f"call of `{name}`", reason=str(error), remedy="give its arguments as NumPy documents",
+            f"call of `{name}`",
+            reason=str(error),
+            remedy="give its arguments as NumPy documents",
             position=position,
         ) from None
     return rule, bound
@@ -419,8 +421,6 @@ def _static(operand: Any) -> Any:
     if isinstance(operand, (tuple, list)):
         return type(operand)(_static(item) for item in operand)
     return operand
-
-
 
 
 __all__ = ["Builder", "ONE", "ZERO", "bind_rule", "dimension", "fit", "operations", "split_call"]

@@ -85,8 +85,15 @@ class Pairs:
         count = len(results)
         self.split(whole, count, params, given, forward, backward)
 
-    def split(self, whole: Function, count: int, params: list[Value], given: list[Value],
-              forward: Function, backward: Function) -> None:
+    def split(
+        self,
+        whole: Function,
+        count: int,
+        params: list[Value],
+        given: list[Value],
+        forward: Function,
+        backward: Function,
+    ) -> None:
         """Cut a differentiated function where its backward sweep begins."""
         body = whole.body
         at = next(
@@ -226,8 +233,6 @@ def called(function: Function) -> list[Function]:
 
     visit(function)
     return list(found)
-
-
 
 
 def refuse_again(position: errors.Position | None) -> errors.DifferentiationError:

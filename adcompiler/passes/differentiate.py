@@ -62,8 +62,8 @@ from adcompiler.ir.nodes import (
     walk,
 )
 from adcompiler.passes import saving
-from adcompiler.passes.calls import Pairs, refuse_again
 from adcompiler.passes.builder import ONE, ZERO, Builder, bind_rule, is_python_number
+from adcompiler.passes.calls import Pairs, refuse_again
 from adcompiler.passes.saving import Site
 from adcompiler.passes.simplify import dead_code, use_first_of_equals
 from adcompiler.rules import book
@@ -122,7 +122,10 @@ class _Writer(Builder):
 
 class _Reverse:
     def __init__(
-        self, function: Function, wrt: list[Value], seeds: list[Operand | None],
+        self,
+        function: Function,
+        wrt: list[Value],
+        seeds: list[Operand | None],
         pairs: Pairs | None = None,
     ) -> None:
         self.pairs = pairs or Pairs()
@@ -133,7 +136,7 @@ class _Reverse:
         graph = Activity(function, self.classes)
         counted = [
             v
-            for result, seed in zip(function.body.results, seeds)
+            for result, seed in zip(function.body.results, seeds, strict=True)
             if seed is not None
             for v in leaves(result)
         ]
@@ -232,21 +235,28 @@ class _Reverse:
                 case View(ref=ref, out=view) if self.has_carried_shadow(ref):
                     shadow = self.shadow_value(view)
                     self.insert(
-                        out, statement,
-                        View(statement.fn, self.carried_shadow[ref], statement.args,
-                             statement.keywords, shadow),
+                        out,
+                        statement,
+                        View(
+                            statement.fn,
+                            self.carried_shadow[ref],
+                            statement.args,
+                            statement.keywords,
+                            shadow,
+                        ),
                     )
                 case Append(ref=ref, value=value) if self.has_carried_shadow(value):
                     self.insert(
-                        out, statement,
+                        out,
+                        statement,
                         Append(self.carried_shadow[ref], self.carried_shadow[value]),
                     )
                 case Append(ref=ref, value=value) if self.has_carried_shadow(ref):
                     # A list of numbers or arrays: its shadow has a zero for each of them.
                     zero = self.zero_item(value, statement, out)
                     self.insert(out, statement, Append(self.carried_shadow[ref], zero))
-                case Pop(ref=ref, out=item) if (
-                    self.has_carried_shadow(ref) and not T.is_ref(item.type)
+                case Pop(ref=ref, out=item) if self.has_carried_shadow(ref) and not T.is_ref(
+                    item.type
                 ):
                     dropped = Value(None, item.type)
                     self.insert(out, statement, Pop(self.carried_shadow[ref], dropped))
@@ -255,7 +265,8 @@ class _Reverse:
                     self.insert(out, statement, Load(self.carried_shadow[ref], path, shadow))
                 case Store(ref=ref, path=path, value=value) if self.has_carried_shadow(value):
                     self.insert(
-                        out, statement,
+                        out,
+                        statement,
                         Store(self.carried_shadow[ref], path, self.carried_shadow[value]),
                     )
                 case Pop(ref=ref, out=item) if self.has_carried_shadow(item):
@@ -265,7 +276,12 @@ class _Reverse:
                     self.carry_shadows(statement.then)
                     self.carry_shadows(statement.orelse)
                     rows = list(
-                        zip(statement.outs, statement.then.results, statement.orelse.results)
+                        zip(
+                            statement.outs,
+                            statement.then.results,
+                            statement.orelse.results,
+                            strict=True,
+                        )
                     )
                     for ref, a, b in rows:
                         if self.has_carried_shadow(ref):
@@ -390,7 +406,7 @@ class _Reverse:
         with writer.writing(mirror.block):
             last = forward[-1].origin if forward else None
             writer.at(last, mirror=True)
-            for result, seed in zip(body.results, self.seeds):
+            for result, seed in zip(body.results, self.seeds, strict=True):
                 if seed is not None and isinstance(result, Value):
                     self.contribute(result, seed)
             self.block(body)
@@ -557,9 +573,7 @@ class _Reverse:
         made = self.record.definition[ref]
         if isinstance(made, View):
             out = Value(bar(ref.name), ref.type)
-            self.writer.add(
-                View(made.fn, self.shadow(made.ref), made.args, made.keywords, out)
-            )
+            self.writer.add(View(made.fn, self.shadow(made.ref), made.args, made.keywords, out))
             return out
         if ref not in self.sunk:
             home = self.record.home[ref]
@@ -660,11 +674,13 @@ class _Reverse:
         kind = T.target(statement.ref.type)
         if kind.shape is None:
             raise self.refusal(
-                "store at an array of indices", "the rank of the array is not known",
+                "store at an array of indices",
+                "the rank of the array is not known",
                 "make the array in this function",
             )
-        shape = tuple(writer.op(dimension, statement.ref, Constant(axis))
-                      for axis in range(len(kind.shape)))
+        shape = tuple(
+            writer.op(dimension, statement.ref, Constant(axis)) for axis in range(len(kind.shape))
+        )
         mask = writer.value(T.Array("bool", g.type.shape if isinstance(g.type, T.Array) else None))
         index = statement.path if len(statement.path) > 1 else statement.path[0]
         writer.add(Op(runtime.last_written, [shape, index], {}, [mask]))
@@ -706,7 +722,8 @@ class _Reverse:
             (g,), out = g, op.outs[0]
         else:
             g = tuple(
-                self.writer.zeros(o) if item is None else item for item, o in zip(g, op.outs)
+                self.writer.zeros(o) if item is None else item
+                for item, o in zip(g, op.outs, strict=True)
             )
             out = tuple(op.outs)
         self.refuse_ignored(op, rule, bound)
@@ -738,7 +755,7 @@ class _Reverse:
             isinstance(answers, tuple) and rule.kind == "elementwise"
         ):
             answers = (answers,)
-        for name, answer in zip(rule.inputs, answers):
+        for name, answer in zip(rule.inputs, answers, strict=True):
             if name not in bound:
                 continue
             target = bound[name]
@@ -766,7 +783,7 @@ class _Reverse:
         forward, backward = self.pairs.pair(op.fn)
         kept = list(op.outs)
         saved = Value("saved", T.Object(tuple))
-        floats = [a for p, a in zip(op.fn.params, op.args) if T.is_float(p.type)]
+        floats = [a for p, a in zip(op.fn.params, op.args, strict=True) if T.is_float(p.type)]
         kinds = [p.type for p in op.fn.params if T.is_float(p.type)]
         op.fn = forward
         op.outs = [*kept, saved]
@@ -774,11 +791,12 @@ class _Reverse:
         self.record.definition[saved] = op
         g = [
             self.writer.zeros(out) if item is None else item
-            for out, item in zip(kept, bars) if T.is_float(out.type)
+            for out, item in zip(kept, bars, strict=True)
+            if T.is_float(out.type)
         ]
         outs = [Value(None, kind) for kind in kinds]
         self.writer.add(Op(backward, [saved, *g], {}, outs))
-        for operand, answer in zip(floats, outs):
+        for operand, answer in zip(floats, outs, strict=True):
             self.contribute(operand, answer)
 
     def contribute_items(self, items: Any, answer: Any) -> None:
@@ -788,8 +806,10 @@ class _Reverse:
         for k, item in enumerate(items):
             if not any(map(self.is_active, leaves(item))):
                 continue
-            part = answer[k] if isinstance(answer, (tuple, list)) else operations_get(
-                self.writer, answer, k
+            part = (
+                answer[k]
+                if isinstance(answer, (tuple, list))
+                else operations_get(self.writer, answer, k)
             )
             if isinstance(item, (tuple, list)):
                 self.contribute_items(item, part)
@@ -814,7 +834,8 @@ class _Reverse:
         made = self.record.definition[op.args[0]]
         if not isinstance(made, Load) or made.path != ():
             raise self.refusal(
-                "an array made of part of a list", "which items it holds is not known",
+                "an array made of part of a list",
+                "which items it holds is not known",
                 "stack the whole list, and slice the array",
             )
         shadow = self.shadow(made.ref)
@@ -880,7 +901,7 @@ class _Reverse:
             mirror = self.begin(block)
             with writer.writing(mirror.block):
                 writer.site = Site(statement, "after")
-                for result, g in zip(block.results, taken):
+                for result, g in zip(block.results, taken, strict=True):
                     if g is not None and result is not UNBOUND:
                         self.contribute(result, g)
                 self.block(block)
@@ -920,7 +941,7 @@ class _Reverse:
         first = 1 if loop.domain is not None else 0
         offset = 1 if loop.stops else 0
         rows = []
-        for k, (param, out) in enumerate(zip(loop.body.params[first:], loop.outs)):
+        for k, (param, out) in enumerate(zip(loop.body.params[first:], loop.outs, strict=True)):
             if T.is_ref(param.type) or not (self.is_active(param) or self.is_active(out)):
                 continue
             rows.append((loop.inits[k], param, loop.body.results[k + offset], out))
@@ -928,7 +949,7 @@ class _Reverse:
         outs_bar = [self.take(out) for _init, _param, _next, out in rows]
         inits: list[Operand] = []
         params: list[Value] = []
-        for (_init, param, following, out), g in zip(rows, outs_bar):
+        for (_init, param, following, out), g in zip(rows, outs_bar, strict=True):
             inits.append(writer.zeros(out) if g is None else g)
             params.append(Value(bar(param.name), as_adjoint(param.type)))
         for value in captured:
@@ -949,14 +970,12 @@ class _Reverse:
             self.flags[decision] = (flag, stops_in_then)
             flag_init = self.trips[loop][2]
         outside = self.adjoint
-        self.adjoint = {
-            v: g for v, g in outside.items() if v not in captured
-        }
+        self.adjoint = {v: g for v, g in outside.items() if v not in captured}
         with writer.writing(body.block):
-            for (_init, _param, following, _out), g in zip(rows, params):
+            for (_init, _param, following, _out), g in zip(rows, params, strict=False):
                 writer.site = Site(loop, "after")
                 self.contribute(following, g)
-            for value, g in zip(captured, params[len(rows):]):
+            for value, g in zip(captured, params[len(rows) :], strict=True):
                 mine = self.adjoint.get(value)
                 self.adjoint[value] = g if mine is None else writer.op(operator.add, g, mine)
             self.block(loop.body)
@@ -982,9 +1001,9 @@ class _Reverse:
         writer.add(made)
         writer.site = Site(loop, "before")
         self.adjoint = {v: g for v, g in outside.items() if v not in captured}
-        for value, out in zip(captured, outs[len(rows):]):
+        for value, out in zip(captured, outs[len(rows) :], strict=True):
             self.adjoint[value] = out
-        for (init, _param, _next, _out), out in zip(rows, outs):
+        for (init, _param, _next, _out), out in zip(rows, outs, strict=False):
             self.contribute(init, out)
 
     def mirror_domain(self, loop: Loop) -> Range:
@@ -1001,7 +1020,8 @@ class _Reverse:
             return Range(Constant(0), count, Constant(1))
         if domain.reverse:
             raise self.refusal(
-                "a reversed loop that stops early", "its trips cannot be told from its range",
+                "a reversed loop that stops early",
+                "its trips cannot be told from its range",
                 "take the loop out of the differentiated function",
             )
         length = writer.op(operator.mul, trips, domain.step)
@@ -1039,9 +1059,7 @@ def is_none(answer: Any) -> bool:
 def is_zero(answer: Any) -> bool:
     if not isinstance(answer, Constant):
         return False
-    return answer.value is None or (
-        isinstance(answer.value, (int, float)) and answer.value == 0
-    )
+    return answer.value is None or (isinstance(answer.value, (int, float)) and answer.value == 0)
 
 
 def all_masks(path: tuple) -> bool:
@@ -1078,7 +1096,8 @@ def is_stack_of_list(op: Op) -> bool:
 def is_array_of_items(op: Op) -> bool:
     return (
         book.canonical(op.fn) in (np.array, np.asarray)
-        and bool(op.args) and isinstance(op.args[0], (list, tuple))
+        and bool(op.args)
+        and isinstance(op.args[0], (list, tuple))
     )
 
 

@@ -165,8 +165,9 @@ class _ToMemory:
                 value.type = T.List(item, value.type.length)
         for statement in walk(self.function.body):
             match statement:
-                case Op(fn=operator.getitem, args=[Value() as holder, _], outs=[out]) | Pop(
-                    ref=holder, out=out
+                case (
+                    Op(fn=operator.getitem, args=[Value() as holder, _], outs=[out])
+                    | Pop(ref=holder, out=out)
                 ):
                     if isinstance(holder.type, T.List):
                         self.check_read(statement, holder.type.item, out)
@@ -269,13 +270,16 @@ class _ToMemory:
                 if is_object(out.type):
                     self.join(self.content(ref), out)
             case If():
-                for out, a, b in zip(statement.outs, statement.then.results,
-                                     statement.orelse.results):
+                for out, a, b in zip(
+                    statement.outs, statement.then.results, statement.orelse.results, strict=True
+                ):
                     self.definition[out] = statement
                     self.join(out, a)
                     self.join(out, b)
             case Loop():
-                rows = zip(statement.carried, statement.inits, statement.next, statement.outs)
+                rows = zip(
+                    statement.carried, statement.inits, statement.next, statement.outs, strict=True
+                )
                 for param, init, following, out in rows:
                     self.definition[out] = statement
                     self.join(param, init)
@@ -348,8 +352,9 @@ class _ToMemory:
         if top:
             for param in block.params:
                 if self.is_memory(param):
-                    self.birth(param, param, out, block.statements[0].origin
-                               if block.statements else None)
+                    self.birth(
+                        param, param, out, block.statements[0].origin if block.statements else None
+                    )
         for statement in block.statements:
             self.statement(statement, out)
         if top:
@@ -451,7 +456,7 @@ class _ToMemory:
                         setattr(domain, part, self.reads(getattr(domain, part), out, origin))
                 statement.inits = [
                     self.born(init, param, out, origin)
-                    for init, param in zip(statement.inits, statement.carried)
+                    for init, param in zip(statement.inits, statement.carried, strict=True)
                 ]
                 first = 1 if statement.domain is not None else 0
                 params = statement.body.params
@@ -517,8 +522,9 @@ class _ToMemory:
         if self.classes.find(value) is not self.classes.find(statement.ref):
             return
         place = self.place_of(statement)
-        if place is None or (isinstance(place, T.Array) and place.shape is not None
-                             and len(place.shape) != 1):
+        if place is None or (
+            isinstance(place, T.Array) and place.shape is not None and len(place.shape) != 1
+        ):
             return
         origin = statement.origin
         target = Value(None, place)
@@ -526,8 +532,14 @@ class _ToMemory:
         out.append(Load(self.reference(statement.ref), path, target, origin=origin))
         source = self.read(value, out, origin)
         out.append(
-            Op(runtime.refuse_overlap, [target, source], {}, [Value(None, T.Object(type(None)))],
-               effect=True, origin=origin)
+            Op(
+                runtime.refuse_overlap,
+                [target, source],
+                {},
+                [Value(None, T.Object(type(None)))],
+                effect=True,
+                origin=origin,
+            )
         )
 
     def is_whole(self, statement: Store) -> bool:
@@ -570,8 +582,10 @@ class _ToMemory:
         first = op.args[0] if op.args else None
         in_memory = isinstance(first, Value) and self.is_memory(first)
         if in_memory and isinstance(first.type, T.List) and self.holds_memory(first):
-            if op.fn is operator.getitem and self.is_memory(op.outs[0]) and not isinstance(
-                op.outs[0].type, T.List
+            if (
+                op.fn is operator.getitem
+                and self.is_memory(op.outs[0])
+                and not isinstance(op.outs[0].type, T.List)
             ):
                 path = self.reads(op.args[1], out, origin)
                 out.append(Load(self.ref[first], path, self.adopt(op.outs[0]), origin=origin))
@@ -640,6 +654,7 @@ def compose(outer: tuple, inner: tuple) -> tuple | None:
     >>> compose((i,), (j,)) == (i, j)
     True
     """
+
     def is_plain(item: Any) -> bool:
         return isinstance(type_of(item), T.Scalar) and type_of(item).kind == "int"
 
@@ -656,7 +671,7 @@ def compose(outer: tuple, inner: tuple) -> tuple | None:
     if inner and all(map(is_plain, inner)) and len(outer) >= len(inner):
         # a[:, j][i] is a[i, j].
         merged, rest = [], list(inner)
-        for item, whole in zip(outer, full):
+        for item, whole in zip(outer, full, strict=True):
             if whole and rest:
                 merged.append(rest.pop(0))
             elif whole or is_plain(item):

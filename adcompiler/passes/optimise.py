@@ -21,7 +21,6 @@ from adcompiler.passes.peel import peel_last_tests
 from adcompiler.passes.simplify import common_subexpressions, dead_code
 
 
-
 def drop_needless_checks(function: Function) -> None:
     """A name that is read anyway needs no check that it is bound, in place."""
     for block in all_blocks(function.body):
@@ -48,8 +47,16 @@ def all_blocks(block: Block) -> list[Block]:
 
 
 PASSES = [
-    dead_code, peel_last_tests, common_subexpressions, algebra, tidy_accumulation, common_subexpressions, algebra,
-    dead_code, idioms, drop_needless_checks,
+    dead_code,
+    peel_last_tests,
+    common_subexpressions,
+    algebra,
+    tidy_accumulation,
+    common_subexpressions,
+    algebra,
+    dead_code,
+    idioms,
+    drop_needless_checks,
 ]
 
 

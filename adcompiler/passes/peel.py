@@ -59,7 +59,7 @@ def peel(loop: Loop, makers: dict[Value, Statement]) -> None:
     if count is None:
         return
     results: list[Any] = []
-    for k, (param, result) in enumerate(zip(carried, loop.next)):
+    for k, (param, result) in enumerate(zip(carried, loop.next, strict=True)):
         if k == at:
             continue
         if result in branch.outs:

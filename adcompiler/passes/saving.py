@@ -134,7 +134,8 @@ class Record:
     def insert(self, block: Block, at: int, made: Statement) -> None:
         made.origin = made.origin or (
             block.statements[min(at, len(block.statements) - 1)].origin
-            if block.statements else None
+            if block.statements
+            else None
         )
         block.statements.insert(at, made)
         self.place[made] = block
@@ -207,9 +208,9 @@ class _Placing:
         return {self.classes.find(s.ref) for s in self.undone}
 
     def consider_saving(self, root: Any) -> None:
-        undo_cost = sum(map(self.undo_cost, (
-            s for s in self.undone if self.classes.find(s.ref) is root
-        )))
+        undo_cost = sum(
+            map(self.undo_cost, (s for s in self.undone if self.classes.find(s.ref) is root))
+        )
         if undo_cost == 0:
             return
         before = self.cost()
@@ -220,8 +221,10 @@ class _Placing:
             self.decide()
 
     def cost(self) -> int:
-        return sum(map(self.save_cost, self.saved)) + sum(map(self.undo_cost, self.undone)) + sum(
-            map(self.save_cost, self.copied)
+        return (
+            sum(map(self.save_cost, self.saved))
+            + sum(map(self.undo_cost, self.undone))
+            + sum(map(self.save_cost, self.copied))
         )
 
     def weight(self, kind: Any, block: Block) -> int:
@@ -262,7 +265,8 @@ class _Placing:
             before = (len(self.saved), len(self.undone), len(self.copied), len(self.kept))
             holders = set(self.kept.values())
             markers = [
-                s for s in walk_backward(self.function, self.record)
+                s
+                for s in walk_backward(self.function, self.record)
                 if isinstance(s, Restore) and (s.of in self.undone or s.of in holders)
             ]
             self.live = Liveness(self.function, self.all_classes, markers)
@@ -563,9 +567,7 @@ class _Placing:
         return any(self.inside(inner, block) for block in blocks(outer))
 
     def is_carried(self, loop: Loop, root: Any) -> bool:
-        return any(
-            T.is_ref(p.type) and self.classes.find(p) is root for p in loop.carried
-        )
+        return any(T.is_ref(p.type) and self.classes.find(p) is root for p in loop.carried)
 
     def is_elsewhere(self, statement: Statement, load: Load | Store, site: Site) -> bool:
         """Whether what the store writes is provably not what a reload at or before it reads.
@@ -653,7 +655,8 @@ class _Placing:
                 at = 0
             made.origin = (
                 home.statements[min(at, len(home.statements) - 1)].origin
-                if home.statements else None
+                if home.statements
+                else None
             )
             home.statements.insert(at, made)
             # A reference gets a name: it is taken off the list once, however often it is read.
@@ -718,9 +721,7 @@ class _Placing:
             site = self.record.sites.get(statement)
             if site is not None and self.is_needed(statement):
                 cache: dict[Value, Operand] = {}
-                rewrite_operands(
-                    statement, lambda v: self.at_hand(v, site, out, cache, statement)
-                )
+                rewrite_operands(statement, lambda v: self.at_hand(v, site, out, cache, statement))
             for inner in blocks(statement):
                 self.rewrite_backward(inner)
                 forward = self.record.mirrors.get(inner)
@@ -817,14 +818,25 @@ class _Placing:
             case View(fn=fn, ref=ref, args=args, keywords=keywords):
                 again = Value(value.name, value.type)
                 out.append(
-                    View(fn, fetch(ref), [fetch(a) for a in args],
-                         {k: fetch(v) for k, v in keywords.items()}, again, origin=origin)
+                    View(
+                        fn,
+                        fetch(ref),
+                        [fetch(a) for a in args],
+                        {k: fetch(v) for k, v in keywords.items()},
+                        again,
+                        origin=origin,
+                    )
                 )
             case Op(fn=fn, args=args, keywords=keywords):
                 again = Value(None, value.type)
                 out.append(
-                    Op(fn, [fetch(a) for a in args], {k: fetch(v) for k, v in keywords.items()},
-                       [again], origin=origin)
+                    Op(
+                        fn,
+                        [fetch(a) for a in args],
+                        {k: fetch(v) for k, v in keywords.items()},
+                        [again],
+                        origin=origin,
+                    )
                 )
             case _:
                 raise AssertionError(f"{value!r} is not at hand at {site}")

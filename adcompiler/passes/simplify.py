@@ -60,8 +60,12 @@ class Liveness:
     A change of memory is needed if anything reads that class of memory.
     """
 
-    def __init__(self, function: Function, classes: Unification | None = None,
-                 roots: Iterable[Statement] = ()) -> None:
+    def __init__(
+        self,
+        function: Function,
+        classes: Unification | None = None,
+        roots: Iterable[Statement] = (),
+    ) -> None:
         self.classes = classes or memory_classes(function)
         self.values: set[Value] = set()
         self.statements: set[Statement] = set()
@@ -159,8 +163,11 @@ class Liveness:
                 self.need(test)
             case Loop():
                 if statement.domain is not None:
-                    for part in (statement.domain.start, statement.domain.stop,
-                                 statement.domain.step):
+                    for part in (
+                        statement.domain.start,
+                        statement.domain.stop,
+                        statement.domain.step,
+                    ):
                         self.need(part)
                 if statement.stops:
                     self.need(statement.body.results[0])
@@ -200,7 +207,10 @@ def sweep(block: Block, live: Liveness) -> None:
                     sweep(inner, live)
             case Loop():
                 chosen = [
-                    k for k, (param, out) in enumerate(zip(statement.carried, statement.outs))
+                    k
+                    for k, (param, out) in enumerate(
+                        zip(statement.carried, statement.outs, strict=True)
+                    )
                     if param in live.values or out in live.values
                 ]
                 keep_carried(statement, chosen)
@@ -226,7 +236,7 @@ def drop_carried(function: Function) -> bool:
         if not isinstance(statement, Loop):
             continue
         kept = []
-        for k, (param, following) in enumerate(zip(statement.carried, statement.next)):
+        for k, (param, following) in enumerate(zip(statement.carried, statement.next, strict=True)):
             init = statement.inits[k]
             if init is not UNBOUND and (following is param or following is init):
                 replaced[param] = init
@@ -275,8 +285,12 @@ def operand_key(operand: Operand) -> Any:
             return (type(value), repr(value))
         return ("object", id(value))
     if isinstance(operand, Slice):
-        return ("slice", operand_key(operand.start), operand_key(operand.stop),
-                operand_key(operand.step))
+        return (
+            "slice",
+            operand_key(operand.start),
+            operand_key(operand.stop),
+            operand_key(operand.step),
+        )
     return (type(operand), *(operand_key(item) for item in operand))
 
 
@@ -313,11 +327,19 @@ def use_first_of_equals(function: Function) -> None:
                     T.is_ref(v.type) for a in statement.args for v in leaves(a)
                 ):
                     args = substitute(list(statement.args), lambda v: same.get(v, v))
-                    key = (fn, operand_key(args), tuple(sorted(statement.keywords)),
-                           operand_key([v for _, v in sorted(statement.keywords.items())]))
+                    key = (
+                        fn,
+                        operand_key(args),
+                        tuple(sorted(statement.keywords)),
+                        operand_key([v for _, v in sorted(statement.keywords.items())]),
+                    )
                 case Load(out=out) if not T.is_ref(out.type):
-                    key = ("load", statement.ref, operand_key(statement.path),
-                           versions.get(classes.find(statement.ref), 0))
+                    key = (
+                        "load",
+                        statement.ref,
+                        operand_key(statement.path),
+                        versions.get(classes.find(statement.ref), 0),
+                    )
                 case Store() | Accumulate() | Append() | Pop():
                     versions[classes.find(statement.ref)] = next(counter)
             if key is not None:
@@ -373,17 +395,33 @@ def common_subexpressions(function: Function) -> None:
             key = None
             match statement:
                 case Op(fn=fn, outs=[_]) if not statement.effect and fn not in BIRTHS:
-                    key = (fn, operand_key(list(statement.args)),
-                           operand_key([v for _, v in sorted(statement.keywords.items())]),
-                           tuple(sorted(statement.keywords)),
-                           tuple(versions.get(classes.find(r), 0) for a in statement.args
-                                 for r in leaves(a) if T.is_ref(r.type)))
+                    key = (
+                        fn,
+                        operand_key(list(statement.args)),
+                        operand_key([v for _, v in sorted(statement.keywords.items())]),
+                        tuple(sorted(statement.keywords)),
+                        tuple(
+                            versions.get(classes.find(r), 0)
+                            for a in statement.args
+                            for r in leaves(a)
+                            if T.is_ref(r.type)
+                        ),
+                    )
                 case View():
-                    key = ("view", statement.fn, statement.ref, operand_key(statement.args),
-                           operand_key(list(statement.keywords.values())))
+                    key = (
+                        "view",
+                        statement.fn,
+                        statement.ref,
+                        operand_key(statement.args),
+                        operand_key(list(statement.keywords.values())),
+                    )
                 case Load():
-                    key = ("load", statement.ref, operand_key(statement.path),
-                           versions.get(classes.find(statement.ref), 0))
+                    key = (
+                        "load",
+                        statement.ref,
+                        operand_key(statement.path),
+                        versions.get(classes.find(statement.ref), 0),
+                    )
                 case Store() | Accumulate() | Append() | Pop():
                     root = classes.find(statement.ref)
                     versions[root] = next(counter)

@@ -62,16 +62,12 @@ def tangent(
     sweep = _Tangent(function, wrt)
     sweep.run()
     dots = [sweep.result_dot(result) for result in results]
-    body = Block(
-        [*function.params, *sweep.params], sweep.writer.block.statements, list(results)
-    )
+    body = Block([*function.params, *sweep.params], sweep.writer.block.statements, list(results))
     return Function(name, body), dots, sweep.params
 
 
 class _Tangent:
-    def __init__(
-        self, function: Function, wrt: list[Value], pairs: Pairs | None = None
-    ) -> None:
+    def __init__(self, function: Function, wrt: list[Value], pairs: Pairs | None = None) -> None:
         self.pairs = pairs or Pairs()
         self.function = function
         self.classes = memory_classes(function)
@@ -164,8 +160,9 @@ class _Tangent:
                 if self.varies(ref):
                     out = Value(dotted(view.name), view.type)
                     writer.add(
-                        View(statement.fn, self.shadow(ref), statement.args, statement.keywords,
-                             out)
+                        View(
+                            statement.fn, self.shadow(ref), statement.args, statement.keywords, out
+                        )
                     )
                     self.dots[view] = out
             case Load(ref=ref, path=path, out=value):
@@ -272,14 +269,16 @@ class _Tangent:
             raise refuse_again(self.writer.position())
         function = op.fn
         dots = [
-            self.dot_or_zero(a, p) for p, a in zip(function.params, op.args) if T.is_float(p.type)
+            self.dot_or_zero(a, p)
+            for p, a in zip(function.params, op.args, strict=True)
+            if T.is_float(p.type)
         ]
         outs = [o for o in op.outs if T.is_float(o.type)]
         made = [Value(dotted(o.name), o.type) for o in outs]
         op.fn = self.pairs.tangent(function)
         op.args = [*op.args, *dots]
         op.outs = [*op.outs, *made]
-        self.dots.update(zip(outs, made))
+        self.dots.update(zip(outs, made, strict=True))
 
     def op(self, op: Op) -> None:
         if not any(self.varies(out) for out in op.outs):
@@ -313,11 +312,12 @@ class _Tangent:
         answers = self.push_forward(op, rule, bound, fn, args, keywords)
         if len(op.outs) == 1:
             answers = (answers,)
-        for out, answer in zip(op.outs, answers):
+        for out, answer in zip(op.outs, answers, strict=True):
             self.define(out, answer)
 
-    def push_forward(self, op: Op, rule: book.Rule, bound: dict, fn: Callable, args: list,
-                     keywords: dict) -> Any:
+    def push_forward(
+        self, op: Op, rule: book.Rule, bound: dict, fn: Callable, args: list, keywords: dict
+    ) -> Any:
         writer = self.writer
         if rule.forward is not None:
             given = dict(bound)
@@ -379,7 +379,7 @@ class _Tangent:
         if not isinstance(partials, tuple):
             partials = (partials,)
         total: Operand | None = None
-        for name, partial in zip(rule.inputs, partials):
+        for name, partial in zip(rule.inputs, partials, strict=True):
             dot = self.dot(bound.get(name))
             if dot is None or _vanishes(partial):
                 continue

@@ -92,9 +92,7 @@ def _at_point(program, function, point, modes, seconds):
             break
         except AdcompilerError as refusal:
             if isinstance(refusal, VerifyError):  # the compiler's mistake, not the program's
-                outcomes.append(
-                    Outcome(CRASH, program, mode, general_form(refusal), str(refusal))
-                )
+                outcomes.append(Outcome(CRASH, program, mode, general_form(refusal), str(refusal)))
                 continue
             detail = str(refusal)
             outcomes.append(Outcome(REFUSED, program, mode, general_form(refusal), detail))

@@ -537,8 +537,8 @@ defect(
     profile="control",
 )
 defect(
-    "stores_in_loops_are_dead",
-    "What is written to memory in a loop is not needed by what comes before it in the loop.",
+    "later_stores_are_dead",
+    "Of the writes to an array, only the first two are taken for needed.",
     edit(
         "adcompiler.passes.simplify.Liveness.read_class",
         "for writer in self.writers.get(root, ()): self.need_statement(writer)",
@@ -627,8 +627,11 @@ defect(
 defect(
     "written_buffers_are_values",
     "A buffer is taken for the value it was born with, although it is written later.",
-    edit(TIDY + "values_of_single_use", "root not in written and root not in blocked and array and mirror",
-         "array and mirror"),
+    edit(
+        TIDY + "values_of_single_use",
+        "root not in written and root not in blocked and array and mirror",
+        "array and mirror",
+    ),
 )
 defect(
     "difference_taken_for_sum",
@@ -791,10 +794,10 @@ def table(records, names=None):
     ]
     for each in DEFECTS:
         if names is None or each.name in names:
-            found, verified = records.get(each.name, ["not measured"] * 2)
+            numbers = records.get(each.name, ["not measured"] * 2)
+            found, verified = ("none" if number is None else number for number in numbers)
             lines.append(
-                f"| `{each.name}` | {each.description} | {each.profile} | "
-                f"{'none' if found is None else found} | {'none' if verified is None else verified} |"
+                f"| `{each.name}` | {each.description} | {each.profile} | {found} | {verified} |"
             )
     return lines
 
