@@ -632,6 +632,19 @@ def test_items_of_lists_are_replaced_never_updated():
     agree(f, np.ones(2))
 
 
+def test_what_is_folded_is_evaluated_once():
+    x = vector("x")
+    p = Program(x)
+    a = p.new(x, "a")
+    refs = p.list(a, a, a, name="refs", item=Ref(VECTOR))
+    last = p.load(p.pop(refs, type=Ref(VECTOR)), type=VECTOR)
+    total = p.op(np.sum, last), p.op(np.max, last)
+    lists = p.list(p.list(1.0), p.list(2.0), name="lists", item=Ref(List(UNKNOWN)))
+    p.add_to(p.pop(lists, type=Ref(List(UNKNOWN))), (0,), 1.0)
+    f = p.function((*total, p.op(len, refs, type=INT), p.op(len, lists, type=INT)))
+    assert agree(f, np.arange(3.0)) == (3.0, 2.0, 2, 1)
+
+
 def test_rank_zero_memory_read_as_a_number():
     point = Array("float64", ())
     x = Value("x", point)

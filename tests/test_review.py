@@ -844,3 +844,41 @@ def _bound_in_the_first_trip(x):
 ])  # fmt: skip
 def test_19_what_crashed(f):
     check(f, X)
+
+
+# 20: found by random programs -----------------------------------------------------------------
+def _length_as_it_was(x):
+    s = 0.0
+    xs = [s]
+    xs.append(x[0])
+    n = 0
+    while n < 3:
+        n += 1
+        if len(xs) > 1:
+            s += xs.pop()
+    return s
+
+
+def _item_of_the_end_taken_before(x):
+    xs = [0.0, x.mean()]
+    xs.append(xs[-1])
+    xs[2] = 1.0
+    return sum(xs)
+
+
+def _list_that_grows_by_its_sum(x):
+    ys = []
+    ys.append(x[0])
+    c = np.stack(ys)
+    n = 0
+    while n < 3:
+        n += 1
+        ys.append(sum(ys))
+    return np.sum(c) + ys[-1]
+
+
+@pytest.mark.parametrize(
+    "f", [_length_as_it_was, _item_of_the_end_taken_before, _list_that_grows_by_its_sum]
+)
+def test_20_lengths_of_lists(f):
+    check(f, X)

@@ -350,6 +350,9 @@ class _Planner:
             return False
         if isinstance(statement, Pop) and isinstance(consumer, Loop | None):
             return False
+        if isinstance(statement, Pop) and not (statement.ref.name or "").endswith("_saved"):
+            # `xs[-1] += xs.pop()` would read the item before the list is shorter.
+            return False
         if block is not context.block:
             return False
         if isinstance(statement, Op) and statement.effect:
@@ -357,8 +360,8 @@ class _Planner:
             if final or isinstance(consumer, Loop):
                 return False
         if isinstance(consumer, Accumulate) and not isinstance(consumer.ref.type.target, Array):
-            # `xs[i] = xs[i] + v` writes the path twice.
-            if value in leaves(consumer.path):
+            # `xs[i] = xs[i] + v` writes the place twice.
+            if value in leaves([consumer.ref, consumer.path]):
                 return False
         name = value.name
         if name is None or (name.endswith("_old") and not _is_users(name, statement)):

@@ -258,8 +258,9 @@ def _drop_aliases(plan: Plan, items: list[Item]) -> None:
         match item:
             case Step(statement=Load(ref=ref, path=(), out=out)):
                 named = out.name is not None and out.name != ref.name
-                # What a loop carries changes before its test is made.
-                named = named or ref in plan.carried
+                # What a loop carries changes before its test is made; what is folded is evaluated
+                # where it stands, and once.
+                named = named or ref in plan.carried or ref in plan.inlined
                 if not named and out not in plan.storage.copied and plan.sites.get(out):
                     if not isinstance(out.type, Scalar):
                         items.remove(item)

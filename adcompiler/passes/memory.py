@@ -631,7 +631,8 @@ class _ToMemory:
             self.definition[target] = made
             out.append(made)
             return
-        if in_memory and op.fn in SHAPE_ONLY and isinstance(first.type, (T.Array, T.List)):
+        # (The length of a list is no shape: it changes.)
+        if in_memory and op.fn in SHAPE_ONLY and isinstance(first.type, T.Array):
             op.args = [self.ref[first], *(self.reads(arg, out, origin) for arg in op.args[1:])]
         else:
             op.args = [self.reads(arg, out, origin) for arg in op.args]
