@@ -587,6 +587,6 @@ def stop_gradient(x):
 
 
 def bound(x):
-    """Raise if a name is not bound: to read it raises, or it holds the None that stands for that."""
+    """Raise if a name is not bound: to read it raises, or it holds None, which stands for that."""
     if x is None:
         raise UnboundLocalError("a name is read that no path up to here has assigned")

@@ -66,7 +66,7 @@ class Value:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Constant:
-    """A Python object known at compile time: a number, None, a dtype, a function, a global array."""
+    """A Python object known at compile time: a number, a dtype, a function, a global array."""
 
     value: Any
     name: str | None = None

@@ -482,7 +482,9 @@ def get_item(resolver: Resolver, base: Any, index: Any) -> Any:
     if isinstance(base, Constant) and not isinstance(base.value, np.ndarray):
         if isinstance(index, Constant):
             return resolver.constant(base.value[index.value])
-        raise resolver.error(f"index into a {type(base.value).__name__}", "the index is not known")
+        raise resolver.error(
+            f"index into a {base.value.__class__.__name__}", "the index is not known"
+        )
     kind = type_of(base)
     path = path_of(resolver, index)
     if isinstance(kind, T.List):
@@ -860,7 +862,7 @@ def comprehension(resolver: Resolver, node: Any) -> Any:
         for generator in node.generators
         for name in _target_names(generator.target)
     }
-    static = _static_comprehension(resolver, node.generators, node.elt)
+    static: Any = _static_comprehension(resolver, node.generators, node.elt)
     if static is None:
         out = resolver.value(T.List(None))
         resolver.add(New([], out))
@@ -1243,10 +1245,10 @@ def _array_method(resolver: Resolver, base: Any, name: str, args: list, keywords
     if name in ("reshape", "transpose") and args:
         fn = np.reshape if name == "reshape" else np.transpose
         return call_known(resolver, fn, [base, *args], keywords)
-    fn = getattr(np.ndarray, name, None)
-    if fn is None:
+    method = getattr(np.ndarray, name, None)
+    if method is None:
         raise resolver.error(f"`.{name}()`", "arrays have no such method")
-    return call_known(resolver, fn, [base, *args], keywords)
+    return call_known(resolver, method, [base, *args], keywords)
 
 
 def _static_list_method(resolver: Resolver, base: list, name: str, args: list) -> Any:

@@ -511,8 +511,8 @@ class Resolver:
                     return value
                 return type(value)(items)
             if isinstance(value, dict):
-                items = {k: visit(v) for k, v in value.items()}
-                return value if all(items[k] is v for k, v in value.items()) else items
+                named = {k: visit(v) for k, v in value.items()}
+                return value if all(named[k] is v for k, v in value.items()) else named
             return value
 
         for frame in self.frames:

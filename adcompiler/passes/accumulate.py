@@ -177,7 +177,7 @@ class _Tidy:
     def sink_births(self, block: Block) -> None:
         """A buffer of zeros to which a whole array is added first begins as that array."""
         statements = block.statements
-        for at, statement in enumerate(list(statements)):
+        for statement in list(statements):
             if not (isinstance(statement, New) and self.is_zeros(statement.source)):
                 continue
             if statement.origin is None or not statement.origin.mirror:

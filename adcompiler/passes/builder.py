@@ -379,7 +379,7 @@ def fit(builder: Resolver, g: Any, like: Value) -> Any:
     return out
 
 
-def split_call(op: Op) -> tuple[Callable, list, dict]:
+def split_call(op: Op) -> tuple[Any, list, dict]:
     """The operation under its one name: attributes such as `.T` as functions."""
     if op.fn is getattr and isinstance(op.args[1], Constant):
         name = op.args[1].value

@@ -230,7 +230,7 @@ class _Reverse:
         for statement in block.statements:
             out.append(statement)
             match statement:
-                case New(source=source, out=ref) if self.has_carried_shadow(ref):
+                case New(out=ref) if self.has_carried_shadow(ref):
                     self.born_beside(statement, out)
                 case View(ref=ref, out=view) if self.has_carried_shadow(ref):
                     shadow = self.shadow_value(view)
@@ -719,7 +719,8 @@ class _Reverse:
             raise no_rule(op, self.writer.position())
         rule, bound = bind_rule(op)
         if len(op.outs) == 1:
-            (g,), out = g, op.outs[0]
+            (g,) = g
+            out: Any = op.outs[0]
         else:
             g = tuple(
                 self.writer.zeros(o) if item is None else item
@@ -785,7 +786,7 @@ class _Reverse:
         saved = Value("saved", T.Object(tuple))
         floats = [a for p, a in zip(op.fn.params, op.args, strict=True) if T.is_float(p.type)]
         kinds = [p.type for p in op.fn.params if T.is_float(p.type)]
-        op.fn = forward
+        op.fn = forward  # type: ignore[assignment]
         op.outs = [*kept, saved]
         self.record.home[saved] = self.record.place[op]
         self.record.definition[saved] = op
@@ -861,7 +862,7 @@ class _Reverse:
 
     def captured(self, statement: Statement) -> list[Value]:
         """Values from outside whose adjoints the mirror of a branch or loop may add to."""
-        inside = set()
+        inside: set[Block] = set()
         for inner in blocks(statement):
             self.record.collect_blocks(inner, inside)
         found: dict[Value, None] = {}
@@ -949,7 +950,7 @@ class _Reverse:
         outs_bar = [self.take(out) for _init, _param, _next, out in rows]
         inits: list[Operand] = []
         params: list[Value] = []
-        for (_init, param, following, out), g in zip(rows, outs_bar, strict=True):
+        for (_init, param, _next, out), g in zip(rows, outs_bar, strict=True):
             inits.append(writer.zeros(out) if g is None else g)
             params.append(Value(bar(param.name), as_adjoint(param.type)))
         for value in captured:

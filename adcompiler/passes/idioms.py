@@ -39,9 +39,9 @@ def idioms(function: Function) -> None:
             if any(isinstance(type_of(arg), T.Array) for arg in statement.args):
                 statement.fn = OPERATORS[statement.fn]
         elif statement.fn in METHODS and isinstance(type_of(statement.args[0]), T.Array):
-            statement.fn = METHODS[statement.fn]
+            statement.fn = METHODS[statement.fn]  # type: ignore[assignment]
         elif statement.fn is np.transpose and len(statement.args) == 1:
             kind = type_of(statement.args[0])
             if isinstance(kind, T.Array) and not statement.keywords:
-                statement.fn = getattr
+                statement.fn = getattr  # type: ignore[assignment]
                 statement.args = [statement.args[0], Constant("T")]

@@ -62,8 +62,9 @@ SHAPE_ONLY = {np.zeros_like, np.empty_like, np.ones_like, dimension, np.shape, l
 """Functions that look at the shape and dtype of an array alone."""
 
 ALWAYS_VIEW = {
-    np.transpose, np.swapaxes, np.moveaxis, np.expand_dims, np.squeeze, np.flip, np.flipud, np.fliplr, np.real, np.asarray, np.asanyarray, np.atleast_1d,
-    np.atleast_2d, np.atleast_3d, np.matrix_transpose, np.rollaxis, np.rot90, np.imag,
+    np.transpose, np.swapaxes, np.moveaxis, np.expand_dims, np.squeeze, np.flip, np.flipud,
+    np.fliplr, np.real, np.asarray, np.asanyarray, np.atleast_1d, np.atleast_2d, np.atleast_3d,
+    np.matrix_transpose, np.rollaxis, np.rot90, np.imag,
 }  # fmt: skip
 MAYBE_VIEW = {np.reshape, np.ravel, np.ascontiguousarray, np.asfortranarray, np.broadcast_arrays}
 READ_ONLY = {np.diagonal, np.broadcast_to}

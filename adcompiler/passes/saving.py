@@ -16,6 +16,7 @@ of the store (Griewank & Walther, chapter 4: "joint reversal of overwrites").
 from __future__ import annotations
 
 import operator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -353,7 +354,7 @@ class _Placing:
                 continue
             for operand in operands(statement):
                 note(operand, site)
-            for k, inner in enumerate(blocks(statement)):
+            for inner in blocks(statement):
                 forward = self.record.mirrors.get(inner)
                 for position, result in enumerate(inner.results):
                     if self.result_is_live(statement, position):
@@ -461,7 +462,7 @@ class _Placing:
             # The start of a block is before everything in it: only for what was loaded outside.
             if target is home:
                 return False
-        path = [step for step in self.record.chain(target)]
+        path = self.record.chain(target)
         blocks_on_way = [b for b, _ in path] + [target]
         if home not in blocks_on_way:
             return False
@@ -618,6 +619,7 @@ class _Placing:
     def write(self) -> None:
         self.exported: dict[tuple[Value, Block], Value] = {}
         self.popped: dict[Value, Value] = {}
+        self.pops: set[Statement] = set()
         record = self.record
         # The old contents of what is undone, saved before each store.
         self.old: dict[Statement, Value] = {}
@@ -645,20 +647,19 @@ class _Placing:
             home = record.home[value]
             mirror = mirror_of.get(home)
             assert mirror is not None, value
-            name = stack_name(value.name)
-            stack = Value(name, T.Ref(T.List(value.type)))
+            stack = Value(stack_name(value.name), T.Ref(T.List(value.type)))
             births.append(New([], stack, origin=boundary.origin if boundary else None))
-            made = Append(stack, value)
+            push = Append(stack, value)
             if value in record.definition:
                 at = home.statements.index(record.definition[value]) + 1
             else:
                 at = 0
-            made.origin = (
+            push.origin = (
                 home.statements[min(at, len(home.statements) - 1)].origin
                 if home.statements
                 else None
             )
-            home.statements.insert(at, made)
+            home.statements.insert(at, push)
             # A reference gets a name: it is taken off the list once, however often it is read.
             name = popped_name(value.name) or ("array" if T.is_ref(value.type) else None)
             out = Value(name, value.type)
@@ -667,7 +668,6 @@ class _Placing:
             pop.origin = first.origin if first is not None else None
             mirror.statements.insert(0, pop)
             self.popped[value] = out
-            self.pops = getattr(self, "pops", set())
             self.pops.add(pop)
         for index, (mirror_index, _block) in record.indices.items():
             self.popped[index] = mirror_index
@@ -703,7 +703,7 @@ class _Placing:
     def rewrite_backward(self, block: Block, top: bool = False) -> None:
         """Resolve what the statements of a mirror block read, in place."""
         out: list[Statement] = []
-        pops = getattr(self, "pops", set())
+        pops = self.pops
         for statement in block.statements:
             if top and statement not in self.record.backward and statement not in pops:
                 out.append(statement)
@@ -721,7 +721,7 @@ class _Placing:
             site = self.record.sites.get(statement)
             if site is not None and self.is_needed(statement):
                 cache: dict[Value, Operand] = {}
-                rewrite_operands(statement, lambda v: self.at_hand(v, site, out, cache, statement))
+                rewrite_operands(statement, self.fetcher(site, out, cache, statement))
             for inner in blocks(statement):
                 self.rewrite_backward(inner)
                 forward = self.record.mirrors.get(inner)
@@ -732,9 +732,7 @@ class _Placing:
                     inner.results = [
                         result
                         if not self.result_is_live(statement, k)
-                        else substitute(
-                            result, lambda v: self.at_hand(v, end, tail, cache, statement)
-                        )
+                        else substitute(result, self.fetcher(end, tail, cache, statement))
                         for k, result in enumerate(inner.results)
                     ]
                     inner.statements += tail
@@ -842,6 +840,10 @@ class _Placing:
                 raise AssertionError(f"{value!r} is not at hand at {site}")
         cache[value] = again
         return again
+
+    def fetcher(self, site: Site, out: list, cache: dict, user: Any) -> Callable[[Value], Operand]:
+        """What gives an operand for a value that is read at a site."""
+        return lambda value: self.at_hand(value, site, out, cache, user)
 
     def export(self, value: Value) -> Value:
         """Hand a value out of the branches in which it is defined."""

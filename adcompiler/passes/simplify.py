@@ -321,7 +321,7 @@ def use_first_of_equals(function: Function) -> None:
                 for inner in blocks(statement):
                     rewrite(inner, lambda v: same.get(v, v))
                 continue
-            key = None
+            key: Any = None
             match statement:
                 case Op(fn=fn, outs=[out]) if not statement.effect and not any(
                     T.is_ref(v.type) for a in statement.args for v in leaves(a)
@@ -392,7 +392,7 @@ def common_subexpressions(function: Function) -> None:
         for statement in block.statements:
             mirror = statement.origin is not None and statement.origin.mirror
             rewrite_operands(statement, equal if mirror else final)
-            key = None
+            key: Any = None
             match statement:
                 case Op(fn=fn, outs=[_]) if not statement.effect and fn not in BIRTHS:
                     key = (

@@ -275,7 +275,7 @@ class _Tangent:
         ]
         outs = [o for o in op.outs if T.is_float(o.type)]
         made = [Value(dotted(o.name), o.type) for o in outs]
-        op.fn = self.pairs.tangent(function)
+        op.fn = self.pairs.tangent(function)  # type: ignore[assignment]
         op.args = [*op.args, *dots]
         op.outs = [*op.outs, *made]
         self.dots.update(zip(outs, made, strict=True))
