@@ -483,6 +483,8 @@ class Generator:
                     self.scope.add("float", out)
                 case 4:
                     self.lists()
+                case 5:
+                    self.put(Accumulate(ref, (Constant(-1),), taken[-1]))
         self.op(item, operator.sub, *self.random.sample(taken, 2), name=self.name())
 
     def load_list(self, kind: str) -> None:

@@ -645,6 +645,16 @@ def test_what_is_folded_is_evaluated_once():
     assert agree(f, np.arange(3.0)) == (3.0, 2.0, 2, 1)
 
 
+def test_the_item_that_is_added_to_is_the_last_after_the_pop():
+    p = Program()
+    xs = p.list(1.0, 2.0, 3.0, name="xs")
+    p.add_to(xs, (-1,), p.pop(xs))
+    p.store(xs, (0,), p.pop(xs))
+    f = p.function(p.load(xs, type=List(FLOAT)))
+    assert body(f).splitlines()[1:4] == ["item = xs.pop()", "xs[-1] += item", "xs[0] = xs.pop()"]
+    assert agree(f) == [5.0]
+
+
 def test_rank_zero_memory_read_as_a_number():
     point = Array("float64", ())
     x = Value("x", point)

@@ -119,7 +119,7 @@ class Signature:
 
 def _identifier(key: Any) -> str:
     text = str(key)
-    return text if text.isidentifier() else f"{abs(hash(text))}"
+    return "".join(c if c.isalnum() else "_" for c in text)
 
 
 def _refused(name: str, reason: str, remedy: str) -> errors.ResolveError:

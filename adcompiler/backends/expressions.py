@@ -275,6 +275,10 @@ class Expressions:
             left, right = map(self.operand, args)
             if fn is operator.iadd and isinstance(target(getattr(args[0], "type", None)), List):
                 return ast.List([ast.Starred(left), ast.Starred(right)])
+            if fn is operator.add:
+                opposite = without_sign(right, args[1])
+                if opposite is not None:
+                    return ast.BinOp(left, ast.Sub(), opposite)
             return ast.BinOp(left, binary(), right)
         if fn in COMPARE:
             left, right = map(self.operand, args)
@@ -332,6 +336,22 @@ class Expressions:
             case Slice(start=start, stop=stop, step=step):
                 for item in (start, stop, step):
                     self.reserve_constants(item)
+
+
+def without_sign(node: ast.expr, operand: Operand) -> ast.expr | None:
+    """`b` where the operand prints as `-b`, and is a float: `a + -b` is `a - b` to the last bit.
+
+    (Of unsigned integers `-b` wraps around.)
+    """
+    type = getattr(operand, "type", None)
+    if not isinstance(type, Array | Scalar) or type.kind not in ("float", "complex"):
+        return None
+    match node:
+        case ast.UnaryOp(op=ast.USub(), operand=inner):
+            return inner
+        case ast.BinOp(left=ast.UnaryOp(op=ast.USub(), operand=left), op=ast.Mult() | ast.Div()):
+            return ast.BinOp(left, node.op, node.right)
+    return None
 
 
 def negation(node: ast.expr) -> ast.expr:

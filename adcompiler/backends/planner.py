@@ -350,9 +350,6 @@ class _Planner:
             return False
         if isinstance(statement, Pop) and isinstance(consumer, Loop | None):
             return False
-        if isinstance(statement, Pop) and not (statement.ref.name or "").endswith("_saved"):
-            # `xs[-1] += xs.pop()` would read the item before the list is shorter.
-            return False
         if block is not context.block:
             return False
         if isinstance(statement, Op) and statement.effect:
@@ -455,6 +452,11 @@ class _Planner:
             if self.widths[largest] < 16:
                 break
             self.flush(context, [largest])
+        if isinstance(statement, Accumulate):
+            # `xs[-1] += xs.pop()` would read the item before the list is shorter.
+            touched = self.usage.clobbers(statement)
+            self.flush(context, [leaf for leaf in taken if pending[leaf].takes & touched])
+            taken = [leaf for leaf in taken if leaf in pending]
         effects = [number for leaf in taken for number in pending[leaf].effects]
         if self.is_disordered(context, taken, effects, root, statement):
             self.settle(context)

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import ast
 import io
+import textwrap
 from collections.abc import Sequence
 
 import astunparse
@@ -118,6 +119,13 @@ class Printer(astunparse.Unparser):
         if text.endswith('"'):
             text = text[:-1] + '\\"'
         first, *rest = text.split("\n")
+        room = WIDTH - len(indent) - 6
+        first, *wrapped = textwrap.wrap(first, room, break_long_words=False) or [""]
+        rest = wrapped + [
+            part
+            for line in rest
+            for part in ([line] if len(line) <= room else textwrap.wrap(line, room))
+        ]
         lines = [first, *(f"{indent}{line}".rstrip() for line in rest)]
         closing = f'\n{indent}"""' if rest else '"""'
         self.out.write(f'{indent}"""' + "\n".join(lines) + closing + "\n")
@@ -134,9 +142,8 @@ class Printer(astunparse.Unparser):
     def _If(self, t: ast.If) -> None:
         self.header("if ", t)
         while len(t.orelse) == 1 and isinstance(t.orelse[0], ast.If):
-            if getattr(t.orelse[0], "above", ()):
-                break
             t = t.orelse[0]
+            self.comment(t)
             self.header("elif ", t)
         if t.orelse:
             self.fill("else")

@@ -7,7 +7,7 @@ import operator
 
 import numpy as np
 
-from adcompiler.backends.expressions import IN_PLACE, Expressions, negation
+from adcompiler.backends.expressions import IN_PLACE, Expressions, negation, without_sign
 from adcompiler.backends.globalnames import GlobalNames
 from adcompiler.backends.liveness import find_interference
 from adcompiler.backends.naming import choose_names
@@ -21,6 +21,7 @@ from adcompiler.backends.plan import (
     Return,
     Step,
     While,
+    inputs,
 )
 from adcompiler.backends.planner import make_plan
 from adcompiler.backends.printer import annotate
@@ -69,6 +70,8 @@ class Statements:
         self.names.update(choose_names(self.plan, interference, global_names.reserved))
         self.bound: set[str] = {self.names[param] for param in function.params}
         """The variables that may have a value at this point of the program."""
+        self.surely: set[Value] = set()
+        """Values that a path may leave unbound, but that were read on the way here."""
         self.quoted: str | None = None
         """The text of the last comment, while the statements still belong to it."""
         self.lines: list[ast.stmt] = []
@@ -96,6 +99,7 @@ class Statements:
 
     def block(self, items: list[Item]) -> list[ast.stmt]:
         outer, self.lines = self.lines, []
+        surely = set(self.surely)
         at = 0
         while at < len(items):
             ops = self.unpacked(items, at)
@@ -105,6 +109,7 @@ class Statements:
                 self.item(items[at])
             at += len(ops) or 1
         lines, self.lines = self.lines, outer
+        self.surely = surely
         return lines
 
     def unpacked(self, items: list[Item], start: int) -> list[Op]:
@@ -264,6 +269,15 @@ class Statements:
     # Statements.
 
     def step(self, statement: Statement) -> None:
+        self.line(statement)
+        if self.plan.loosely_bound:
+            reads = inputs(statement)
+            parts = [statement, *self.plan.folded(reads)]
+            if not any(isinstance(part, If) for part in parts):
+                read = set(self.plan.variables(reads))
+                self.surely |= read & self.plan.loosely_bound
+
+    def line(self, statement: Statement) -> None:
         origin = statement.origin
         match statement:
             case Op(outs=outs) if len(outs) != 1:
@@ -360,7 +374,7 @@ class Statements:
             self.put(ast.Assign([place], total), origin)
         elif not _may_repeat(path):
             sign: ast.operator = ast.Add()
-            opposite = _without_sign(added)
+            opposite = without_sign(added, value)
             if opposite is not None:
                 sign, added = ast.Sub(), opposite
             self.put(ast.AugAssign(self.updated_place(ref, path), sign, added), origin)
@@ -416,7 +430,7 @@ class Statements:
         statement = None
         if isinstance(source, Value) and source in self.plan.inlined:
             statement = self.plan.definitions[source]
-        if isinstance(source, Value) and source in self.plan.loosely_bound:
+        if self.may_be_unbound(source):
             if isinstance(node, ast.Name):
                 self.try_to_move(name, node)
                 return
@@ -425,11 +439,7 @@ class Statements:
 
     def turn(self, todo: list[tuple[str, Operand, frozenset[str]]]) -> None:
         """Moves that need each other's old values."""
-        if any(
-            source is UNBOUND or source in self.plan.loosely_bound
-            for _, source, _ in todo
-            if isinstance(source, Value | Constant)
-        ):
+        if any(source is UNBOUND or self.may_be_unbound(source) for _, source, _ in todo):
             # Some may have no value to move: through variables of their own.
             spare = []
             for name, source, _ in todo:
@@ -442,7 +452,7 @@ class Statements:
             for (name, source, _), through in zip(todo, spare, strict=True):
                 if source is UNBOUND:
                     self.unbind(name)
-                elif source in self.plan.loosely_bound:
+                elif self.may_be_unbound(source):
                     self.try_to_move(name, ast.Name(through))
                 else:
                     self.put(ast.Assign([ast.Name(name)], ast.Name(through)), None, name)
@@ -451,6 +461,11 @@ class Statements:
         sources = ast.Tuple([self.expressions.operand(source) for _, source, _ in todo])
         self.put(ast.Assign([targets], sources), None)
         self.bound.update(name for name, _, _ in todo)
+
+    def may_be_unbound(self, source: Operand) -> bool:
+        if not isinstance(source, Value) or source in self.surely:
+            return False
+        return source in self.plan.loosely_bound
 
     def try_to_move(self, name: str, source: ast.Name) -> None:
         """`name = source`, or neither is bound."""
@@ -483,16 +498,6 @@ def _same_text(a: Statement, b: Statement) -> bool:
 
 def _is_number(operand: Operand, number: int) -> bool:
     return isinstance(operand, Constant) and type(operand.value) is int and operand.value == number
-
-
-def _without_sign(node: ast.expr) -> ast.expr | None:
-    """`b` where the expression is `-b`: `a += -b` is `a -= b`, to the last bit."""
-    match node:
-        case ast.UnaryOp(op=ast.USub(), operand=operand):
-            return operand
-        case ast.BinOp(left=ast.UnaryOp(op=ast.USub(), operand=left), op=ast.Mult() | ast.Div()):
-            return ast.BinOp(left, node.op, node.right)
-    return None
 
 
 def _may_repeat(path: Path) -> bool:

@@ -2,9 +2,9 @@
 
 A recursive call is an operation whose `fn` is a `Function`, specialised for the types of its
 arguments.  It is pure: what it writes to its arguments it returns behind its results, and the
-caller stores it back.  (So a call costs time proportional to the arrays that it writes.)  The types of its
-result are a fixed point: a recursive call whose result is not known yet ends its branch, and the
-branches that do not recurse tell the type.
+caller stores it back.  (So a call costs time proportional to the arrays that it writes.)  The
+types of its result are a fixed point: a recursive call whose result is not known yet ends its
+branch, and the branches that do not recurse tell the type.
 """
 
 from __future__ import annotations

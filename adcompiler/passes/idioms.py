@@ -37,7 +37,7 @@ def idioms(function: Function) -> None:
         arrays = all(isinstance(type_of(arg), (T.Array, T.Scalar)) for arg in statement.args)
         if statement.fn in OPERATORS and arrays and not statement.keywords:
             if any(isinstance(type_of(arg), T.Array) for arg in statement.args):
-                statement.fn = OPERATORS[statement.fn]
+                statement.fn = OPERATORS[statement.fn]  # type: ignore[assignment]
         elif statement.fn in METHODS and isinstance(type_of(statement.args[0]), T.Array):
             statement.fn = METHODS[statement.fn]  # type: ignore[assignment]
         elif statement.fn is np.transpose and len(statement.args) == 1:

@@ -11,6 +11,7 @@ After::
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -294,6 +295,14 @@ def operand_key(operand: Operand) -> Any:
     return (type(operand), *(operand_key(item) for item in operand))
 
 
+def is_repeated_read(statement: Statement, earlier: Value) -> bool:
+    """Whether a helper that is called again reads what it read before, under the same name."""
+    if not isinstance(statement, Op) or statement.fn is not operator.getitem or statement.keeps:
+        return False
+    name = statement.outs[0].name
+    return name is not None and name == earlier.name and earlier.type == statement.outs[0].type
+
+
 BIRTHS = {np.zeros, np.zeros_like, np.empty, np.empty_like}
 """What becomes memory of its own is not worth merging: each would be a copy."""
 
@@ -428,6 +437,9 @@ def common_subexpressions(function: Function) -> None:
             if key is not None:
                 (out,) = defined(statement)
                 if key in known and mirror:
+                    replaced[out] = known[key]
+                    continue
+                if key in known and is_repeated_read(statement, known[key]):
                     replaced[out] = known[key]
                     continue
                 if key in known:

@@ -276,7 +276,7 @@ defect(
 defect(
     "repeats_added_once",
     "The adjoint of x[[0, 0]] is added with +=, which counts repeated indices once.",
-    put("adcompiler.backends.emit._may_repeat", no),
+    put("adcompiler.backends.statements._may_repeat", no),
 )
 defect(
     "shadows_born_once",
@@ -393,8 +393,8 @@ defect(
     "B.T.reshape(6) is taken for a view: it is a copy.",
     edit(
         "adcompiler.passes.memory.view_kind",
-        "isinstance(first, T.Array) and first.contiguous",
-        "isinstance(first, T.Array)",
+        "first.contiguous",
+        "True",
     ),
 )
 defect(
@@ -661,13 +661,13 @@ defect(
 defect(
     "folded_past_a_write",
     "An expression moves down to its use past a store to what it reads.",
-    put("adcompiler.backends.plan._Planner.clobbers", lambda self, statement: frozenset()),
+    put("adcompiler.backends.usage.Usage.clobbers", lambda self, statement: frozenset()),
 )
 defect(
     "assigned_one_by_one",
     "a, b = b, a is printed as two assignments.",
     edit(
-        "adcompiler.backends.emit._Emitter.moves",
+        "adcompiler.backends.statements.Statements.moves",
         "not any(move[0] in other[2] for other in todo if other is not move)",
         "True",
     ),

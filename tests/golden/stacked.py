@@ -1,0 +1,25 @@
+import numpy as np
+from adcompiler.runtime import zeros_like
+
+
+def stacked_grad(x, n):
+    """Gradient of stacked with respect to x."""
+    xs = [x]
+    for _ in range(n):
+        xs.append(np.sin(xs[-1]))
+    stacked = np.stack(xs)
+
+    # return np.sum(np.stack(xs) ** 2)
+    xs_bar = zeros_like(xs)
+    product = 2 * stacked
+    for i in range(len(xs_bar)):
+        xs_bar[i] = xs_bar[i] + product[i]
+    # for _ in range(n):
+    for _ in reversed(range(n)):
+        # xs.append(np.sin(xs[-1]))
+        xs.pop()
+        item = xs_bar.pop()
+        xs_bar[-1] = xs_bar[-1] + item * np.cos(xs[-1])
+    # xs = [x]
+    x_bar = xs_bar[0]
+    return x_bar
