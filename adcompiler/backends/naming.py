@@ -9,15 +9,11 @@ its name is called `s_2`.  What has no name is called after what it holds.
 
 from __future__ import annotations
 
-import builtins
 import itertools
 import keyword
 import operator
 import re
 from collections.abc import Callable, Iterator
-from typing import Any
-
-import numpy as np
 
 from adcompiler.backends.liveness import Interference
 from adcompiler.backends.plan import Branch, For, Moves, Plan, While
@@ -42,70 +38,97 @@ from adcompiler.ir.types import Array, Scalar
 
 DEFAULT = "t"
 
-NOUNS: dict[Callable, str] = {
+OPERATORS: dict[Callable, str] = {
     operator.add: "total",
     operator.iadd: "total",
-    np.add: "total",
-    np.sum: "total",
-    np.ndarray.sum: "total",
     operator.sub: "difference",
     operator.isub: "difference",
-    np.subtract: "difference",
     operator.mul: "product",
     operator.imul: "product",
-    np.multiply: "product",
-    np.prod: "product",
-    np.dot: "product",
-    np.matmul: "product",
     operator.matmul: "product",
-    np.outer: "product",
+    operator.imatmul: "product",
     operator.truediv: "ratio",
     operator.itruediv: "ratio",
-    np.divide: "ratio",
     operator.floordiv: "quotient",
     operator.mod: "remainder",
     operator.pow: "power",
-    np.power: "power",
-    np.square: "square",
-    np.sqrt: "root",
+    operator.ipow: "power",
     operator.neg: "negative",
-    np.negative: "negative",
     operator.abs: "magnitude",
-    np.absolute: "magnitude",
-    builtins.abs: "magnitude",
-    np.mean: "mean",
-    np.ndarray.mean: "mean",
-    np.maximum: "larger",
-    np.minimum: "smaller",
-    np.max: "largest",
-    np.min: "smallest",
-    np.argmax: "best",
-    np.argmin: "best",
-    np.argsort: "order",
-    np.where: "choice",
-    np.linalg.norm: "norm",
-    np.linalg.inv: "inverse",
-    np.linalg.solve: "solution",
-    np.shape: "shape",
-    builtins.len: "length",
-    builtins.range: "trips",
-    np.zeros: "zeros",
-    np.zeros_like: "zeros",
-    np.ones: "ones",
-    np.ones_like: "ones",
-    np.empty: "space",
-    np.empty_like: "space",
-    np.concatenate: "joined",
-    np.stack: "stacked",
     operator.not_: "test",
+    operator.lt: "test",
+    operator.le: "test",
+    operator.gt: "test",
+    operator.ge: "test",
+    operator.eq: "test",
+    operator.ne: "test",
 }
-_TESTS: set[Any] = {operator.lt, operator.le, operator.gt, operator.ge, operator.eq, operator.ne}
-_TESTS |= {np.less, np.less_equal, np.greater, np.greater_equal, np.equal, np.not_equal}
-_OWN_NAME = {
-    "exp", "log", "sin", "cos", "tan", "tanh", "sinh", "cosh", "cumsum", "cumprod", "arctan",
-    "arctan2", "arcsin", "arccos", "hypot", "sign", "floor", "ceil", "expm1", "log1p", "std", "var",
-    "det", "cholesky", "median", "diff", "trace",
-}  # fmt: skip
+NOUNS: dict[str, str] = {
+    "absolute": "magnitude",
+    "abs": "magnitude",
+    "add": "total",
+    "argmax": "best",
+    "argmin": "best",
+    "argsort": "order",
+    "array": "array",
+    "broadcast": "spread",
+    "broadcast_to": "spread",
+    "clip": "clipped",
+    "concatenate": "joined",
+    "diag": "diagonal",
+    "divide": "ratio",
+    "dot": "product",
+    "einsum": "product",
+    "empty": "space",
+    "empty_like": "space",
+    "equal": "test",
+    "greater": "test",
+    "greater_equal": "test",
+    "inv": "inverse",
+    "len": "length",
+    "less": "test",
+    "less_equal": "test",
+    "matmul": "product",
+    "max": "largest",
+    "maximum": "larger",
+    "min": "smallest",
+    "minimum": "smaller",
+    "multiply": "product",
+    "negative": "negative",
+    "not_equal": "test",
+    "ones": "ones",
+    "ones_like": "ones",
+    "outer": "product",
+    "pole_product": "product",
+    "pole_quotient": "ratio",
+    "power": "power",
+    "prod": "product",
+    "quotient": "ratio",
+    "raised": "power",
+    "ravel": "flat",
+    "reshape": "reshaped",
+    "solve": "solution",
+    "sqrt": "root",
+    "square": "square",
+    "squeeze": "squeezed",
+    "stack": "stacked",
+    "subtract": "difference",
+    "sum": "total",
+    "swapaxes": "transposed",
+    "tensordot": "product",
+    "transpose": "transposed",
+    "unreduce": "spread",
+    "where": "choice",
+    "zeros": "zeros",
+    "zeros_like": "zeros",
+}
+"""What functions and methods of that name return."""
+OWN_NAMES = frozenset(
+    """arctan arctan2 arcsin arccos ceil cholesky conjugate cos cosh cumprod cumsum det diagonal
+    diff exp expm1 floor hypot log log1p mean median norm shape sign sin sinh std tan tanh trace
+    var""".split()
+)
+"""Functions whose results are called as they are."""
 INDEX = "index"
 INDICES = "ijklmn"
 
@@ -291,20 +314,20 @@ def _first_name(operands: list[Operand], plan: Plan) -> str:
 def _result_of(fn: Callable, args: list[Operand]) -> str:
     if isinstance(fn, Function):
         return "result"
-    try:
-        if fn in NOUNS:
-            return NOUNS[fn]
-        if fn in _TESTS:
-            arrays = any(isinstance(leaf.type, Array) for leaf in leaves(args))
-            return "mask" if arrays else "test"
-    except TypeError:  # a callable object that cannot be hashed
-        return DEFAULT
     if fn is dimension:
         return "length"
     if fn is operator.getitem and isinstance(args[0], Value) and isinstance(args[1], tuple):
         return _part_of(args[0], args[1], "part")
-    name = getattr(fn, "__name__", "")
-    return name if name in _OWN_NAME else DEFAULT
+    try:
+        found = OPERATORS.get(fn)
+    except TypeError:  # a callable object that cannot be hashed
+        found = None
+    if found is None:
+        name = getattr(fn, "__name__", "")
+        found = name if name in OWN_NAMES else NOUNS.get(name, DEFAULT)
+    if found == "test" and any(isinstance(leaf.type, Array) for leaf in leaves(args)):
+        return "mask"
+    return found
 
 
 def _place(fn: Callable, args: list[Operand]) -> str:

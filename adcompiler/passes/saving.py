@@ -499,11 +499,13 @@ class _Placing:
             (store, Site(store, "after")) for store in self.kept.values()
         ]
         seen: set = set()
+        self.readers: dict[Value, list[Site]] = {}
 
         def follow(value: Value, site: Site) -> None:
             if (value, site) in seen or value not in self.record.home:
                 return
             seen.add((value, site))
+            self.readers.setdefault(value, []).append(site)
             if value in self.saved or value in self.kept or value in self.record.indices:
                 return
             made = self.record.definition.get(value)
@@ -634,6 +636,8 @@ class _Placing:
                 self.old[statement] = old
             elif isinstance(statement, Pop):
                 self.old[statement] = statement.out
+                # Putting it back reads it where it was popped.
+                self.readers.setdefault(statement.out, []).append(Site(statement, "after"))
                 if record.loops[record.place[statement]]:
                     self.saved[statement.out] = None
         mirror_of = {forward: mirror for mirror, forward in record.mirrors.items()}
@@ -644,13 +648,13 @@ class _Placing:
         births: list[Statement] = []
         for value in self.saved:
             self.bind(value, set())
-            home = record.home[value]
+            home = self.narrowest(value)
             mirror = mirror_of.get(home)
             assert mirror is not None, value
             stack = Value(stack_name(value.name), T.Ref(T.List(value.type)))
             births.append(New([], stack, origin=boundary.origin if boundary else None))
             push = Append(stack, value)
-            if value in record.definition:
+            if value in record.definition and home is record.home[value]:
                 at = home.statements.index(record.definition[value]) + 1
             else:
                 at = 0
@@ -673,6 +677,30 @@ class _Placing:
             self.popped[index] = mirror_index
         self.rewrite_backward(body, top=True)
         body.statements[:0] = births
+
+    def narrowest(self, value: Value) -> Block:
+        """The block in which to save a value: its own, or the branch in which all readers are."""
+        home = self.record.home[value]
+        common: list[Block] | None = None
+        for site in self.readers.get(value, ()):
+            block = site.block if site.statement is None else self.record.place[site.statement]
+            if block is None:
+                return home
+            way = [block]
+            while way[-1] is not home and way[-1] in self.record.owner:
+                way.append(self.record.place[self.record.owner[way[-1]]])
+            if way[-1] is not home:
+                return home
+            way.reverse()
+            common = way if common is None else [
+                a for a, b in zip(common, way, strict=False) if a is b
+            ]
+        narrow = home
+        for block in (common or [home])[1:]:
+            if not isinstance(self.record.owner[block], If):
+                break
+            narrow = block
+        return narrow
 
     def bind(self, value: Value, seen: set[Value]) -> None:
         """Bind a value on every path, so that it can be saved: None where nobody reads it."""

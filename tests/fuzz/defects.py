@@ -606,6 +606,7 @@ defect(
         """,
         "pass",
     ),
+    profile="containers",
 )
 defect(
     "zeroing_sinks_too_far",

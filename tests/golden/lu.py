@@ -18,14 +18,14 @@ def primal_grad(A):
         for j in range(i, n):
             A_old_saved_3.append(A[i, j])
             A[i, j] -= A[i, :i] @ A[:i, j]
-    t = np.diag(A)
+    diagonal = np.diag(A)
 
     # return np.sum(np.log(np.abs(np.diag(A))))
-    if np.iscomplexobj(t):
-        t_2 = np.conjugate(np.sign(t))
+    if np.iscomplexobj(diagonal):
+        conjugate = np.conjugate(np.sign(diagonal))
     else:
-        t_2 = np.sign(t)
-    product = 1 / np.absolute(t) * t_2
+        conjugate = np.sign(diagonal)
+    product = 1 / np.absolute(diagonal) * conjugate
     A_bar = undiagonal(product, (A.shape[0], A.shape[0]), 0)
     # for i in range(n):
     for i in reversed(range(n)):

@@ -18,8 +18,8 @@ def stacked_grad(x, n):
     for _ in reversed(range(n)):
         # xs.append(np.sin(xs[-1]))
         xs.pop()
-        item = xs_bar.pop()
-        xs_bar[-1] = xs_bar[-1] + item * np.cos(xs[-1])
+        product = xs_bar.pop() * np.cos(xs[-1])
+        xs_bar[-1] = xs_bar[-1] + product
     # xs = [x]
     x_bar = xs_bar[0]
     return x_bar
