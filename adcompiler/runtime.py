@@ -590,3 +590,10 @@ def bound(x):
     """Raise if a name is not bound: to read it raises, or it holds None, which stands for that."""
     if x is None:
         raise UnboundLocalError("a name is read that no path up to here has assigned")
+
+
+def full_adjoint(g, like):
+    """An adjoint of `like`; the number 0 stands for zeros of any shape."""
+    if np.ndim(g) == 0 and np.ndim(like) > 0:
+        return np.full(np.shape(like), g, dtype=like.dtype)
+    return g

@@ -30,6 +30,7 @@ from adcompiler.ir.dump import Dump, dump
 from adcompiler.ir.nodes import Load, Restore
 from adcompiler.ir.resolve import resolve
 from adcompiler.passes import saving
+from adcompiler.passes.memory import object_classes
 from adcompiler.rules import book
 from tests import differences
 from tests.test_architecture import LAYERS, MODULES, PACKAGE, part_of
@@ -144,7 +145,9 @@ def stage(name):
 def objects():
     """The IR as the resolver leaves it."""
     signature = signature_of(["levels", "rate"], CASCADE, {}, frozenset())
-    function, _, _ = resolve(cascade, signature.args, signature.keywords, signature.leaves)
+    function, _, _ = resolve(
+        cascade, signature.args, signature.keywords, signature.leaves, object_classes
+    )
     return condensed(dump(function))
 
 

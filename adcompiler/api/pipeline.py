@@ -293,6 +293,9 @@ def forward(
 
 def packed(function: Function) -> Function:
     """The function with one result: a tuple, unless there is just one."""
+    for each in called(function):
+        if len(each.body.results) > 1:
+            each.body.results = [tuple(each.body.results)]
     results = function.body.results
     one = results[0] if len(results) == 1 else tuple(results)
     body = Block(function.body.params, function.body.statements, [one])

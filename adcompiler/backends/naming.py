@@ -70,7 +70,6 @@ NOUNS: dict[str, str] = {
     "argmax": "best",
     "argmin": "best",
     "argsort": "order",
-    "array": "array",
     "broadcast": "spread",
     "broadcast_to": "spread",
     "clip": "clipped",

@@ -1,10 +1,8 @@
-"""Which values, as Python objects, show memory that is written, and where they must be copied.
+"""Which values, as Python objects, show memory that is written.
 
 A Load is a snapshot in the IR; in Python `row = A[i]` is a window.  `Storage.views` says which
 alias classes can be seen through a value: those of the Loads from which functions that may return
-views made it.  `decide_copies` walks the planned program and finds the values that must be copied
-where they are made: a write to a class may come between their birth and one of their uses, or they
-are kept (by a list, by a name that a loop carries) and a write may come at any time later.
+views made it.  Which of them must therefore be copied is decided in `snapshots`.
 """
 
 from __future__ import annotations

@@ -146,6 +146,8 @@ class _Reverse:
         self.adjoint: dict[Value, Operand] = {}
         self.buffers: dict[Value, Value] = {}
         self.sunk: dict[Value, Value] = {}
+        self.loose: set[Value] = set()
+        """Values whose adjoint may be the number 0 where it should be an array of zeros."""
         self.carried_shadow: dict[Value, Value] = {}
         self.own: set[Statement] = set()
         """Statements of the forward sweep that differentiating added: not mirrored."""
@@ -860,6 +862,23 @@ class _Reverse:
 
     # -- control flow -------------------------------------------------------------------------
 
+    def zero_of(self, value: Value) -> Operand:
+        """A zero adjoint of a value, which may not be bound here: then its shape is not known."""
+        if isinstance(value.type, T.Scalar) or not self.may_be_unbound(value):
+            return self.writer.zeros(value)
+        self.loose.add(value)
+        return ZERO
+
+    def may_be_unbound(self, value: Operand) -> bool:
+        made = self.record.definition.get(value) if isinstance(value, Value) else None
+        if not isinstance(made, If):
+            return False
+        k = made.outs.index(value)
+        return any(
+            r is UNBOUND or is_none(r) or self.may_be_unbound(r)
+            for r in (made.then.results[k], made.orelse.results[k])
+        )
+
     def captured(self, statement: Statement) -> list[Value]:
         """Values from outside whose adjoints the mirror of a branch or loop may add to."""
         inside: set[Block] = set()
@@ -902,7 +921,9 @@ class _Reverse:
             mirror = self.begin(block)
             with writer.writing(mirror.block):
                 writer.site = Site(statement, "after")
-                for result, g in zip(block.results, taken, strict=True):
+                for out, result, g in zip(statement.outs, block.results, taken, strict=True):
+                    if g is not None and out in self.loose and isinstance(result, Value):
+                        g = writer.op(runtime.full_adjoint, g, result)
                     if g is not None and result is not UNBOUND:
                         self.contribute(result, g)
                 self.block(block)
@@ -922,7 +943,7 @@ class _Reverse:
             for half, g in ((then, a), (orelse, b)):
                 if g is None:
                     with writer.writing(half.block):
-                        g = writer.zeros(value)
+                        g = self.zero_of(value)
                 half.block.results.append(g)
                 results.append(g)
             kind = adjoint_type(results, value)
@@ -955,7 +976,7 @@ class _Reverse:
             params.append(Value(bar(param.name), as_adjoint(param.type)))
         for value in captured:
             g = self.adjoint.get(value)
-            inits.append(writer.zeros(value) if g is None else g)
+            inits.append(self.zero_of(value) if g is None else g)
             params.append(Value(bar(value.name), as_adjoint(value.type)))
         body = self.begin(loop.body)
         domain = self.mirror_domain(loop)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from adcompiler.rules.book import linear, rule
-from adcompiler.runtime import cast, unbroadcast, unpack
+from adcompiler.runtime import cast, full_adjoint, unbroadcast, unpack
 
 
 @linear(np.array)
@@ -81,3 +81,8 @@ def linspace(g, start, stop, num=50, endpoint=True):
 @linspace.forward
 def _(start_dot, stop_dot, num=50, endpoint=True):
     return np.linspace(start_dot, stop_dot, num, endpoint)
+
+
+@linear(full_adjoint)
+def _(h, g, like):
+    return unbroadcast(h, g)

@@ -87,10 +87,10 @@ def primal_grad(rates, start, observed, dt):
         rates_bar[1] += hunt_bar
         rates_bar[0] += birth_bar
         # prey, hunters = state
-        array = np.array([prey_bar, hunters_bar])
+        t = np.array([prey_bar, hunters_bar])
         # k4 = slope(state + dt * k3, rates)
-        state_bar += array
-        k3_bar = product_2 + array * dt
+        state_bar += t
+        k3_bar = product_2 + t * dt
         # return np.array([birth * prey - hunt * prey * hunters, feed * prey * hunters - death * hunters])
         k3_bar0, k3_bar1 = k3_bar
         product_3 = k3_bar1 * hunters_2
@@ -108,11 +108,11 @@ def primal_grad(rates, start, observed, dt):
         rates_bar[1] += hunt_bar
         rates_bar[0] += birth_bar
         # prey, hunters = state
-        array = np.array([prey_bar, hunters_bar])
+        t = np.array([prey_bar, hunters_bar])
         # k3 = slope(state + dt / 2 * k2, rates)
-        state_bar += array
+        state_bar += t
         ratio = dt / 2
-        k2_bar = product_2 + array * ratio
+        k2_bar = product_2 + t * ratio
         # return np.array([birth * prey - hunt * prey * hunters, feed * prey * hunters - death * hunters])
         k2_bar0, k2_bar1 = k2_bar
         product_2 = k2_bar1 * hunters_3
@@ -130,10 +130,10 @@ def primal_grad(rates, start, observed, dt):
         rates_bar[1] += hunt_bar
         rates_bar[0] += birth_bar
         # prey, hunters = state
-        array = np.array([prey_bar, hunters_bar])
+        t = np.array([prey_bar, hunters_bar])
         # k2 = slope(state + dt / 2 * k1, rates)
-        state_bar += array
-        k1_bar = product + array * ratio
+        state_bar += t
+        k1_bar = product + t * ratio
         # return np.array([birth * prey - hunt * prey * hunters, feed * prey * hunters - death * hunters])
         k1_bar0, k1_bar1 = k1_bar
         state = path[i]
