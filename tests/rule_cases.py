@@ -424,6 +424,7 @@ def _runtime(make):
     yield Case(runtime.unreduce, (make(3), (2, 3), 0))
     yield Case(runtime.unreduce, (make(2, 1), (2, 3), -1, True))
     yield Case(runtime.unreduce, (make(), (2, 3)))
+    yield Case(runtime.full_adjoint, (make(2, 3), make(2, 3)), argnums=(0,))
     yield Case(runtime.masked, (make(3), np.array([True, False, True])))
     yield Case(runtime.masked, (make(3), np.array([[0], [1]])))
     yield Case(runtime.cast, (make(3), make(3)))

@@ -297,6 +297,7 @@ class Derivative:
         found.guard(lowered.guards)
         found.written = pipeline.written_leaves(function, signature)
         found.ir = function
+        pipeline.pack_called(function)
         found.emitted = emitted = emit(pipeline.packed(function))
         found.text = emitted.text
         found.run = python.compile(emitted)

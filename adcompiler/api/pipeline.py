@@ -291,11 +291,15 @@ def forward(
     return made, made.body.results[count:], params
 
 
-def packed(function: Function) -> Function:
-    """The function with one result: a tuple, unless there is just one."""
+def pack_called(function: Function) -> None:
+    """Let the functions that it calls return one tuple each: the last step before emission."""
     for each in called(function):
         if len(each.body.results) > 1:
             each.body.results = [tuple(each.body.results)]
+
+
+def packed(function: Function) -> Function:
+    """The function with one result: a tuple, unless there is just one."""
     results = function.body.results
     one = results[0] if len(results) == 1 else tuple(results)
     body = Block(function.body.params, function.body.statements, [one])

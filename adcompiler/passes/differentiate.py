@@ -923,7 +923,10 @@ class _Reverse:
                 writer.site = Site(statement, "after")
                 for out, result, g in zip(statement.outs, block.results, taken, strict=True):
                     if g is not None and out in self.loose and isinstance(result, Value):
-                        g = writer.op(runtime.full_adjoint, g, result)
+                        if self.may_be_unbound(result):
+                            self.loose.add(result)
+                        else:
+                            g = writer.op(runtime.full_adjoint, g, result)
                     if g is not None and result is not UNBOUND:
                         self.contribute(result, g)
                 self.block(block)

@@ -487,7 +487,7 @@ defect(
         REVERSE + "loop",
         """
         g = self.adjoint.get(value)
-        inits.append(writer.zeros(value) if g is None else g)
+        inits.append(self.zero_of(value) if g is None else g)
         """,
         "inits.append(writer.zeros(value))",
     ),
