@@ -692,9 +692,9 @@ class _Placing:
             if way[-1] is not home:
                 return home
             way.reverse()
-            common = way if common is None else [
-                a for a, b in zip(common, way, strict=False) if a is b
-            ]
+            common = (
+                way if common is None else [a for a, b in zip(common, way, strict=False) if a is b]
+            )
         narrow = home
         for block in (common or [home])[1:]:
             if not isinstance(self.record.owner[block], If):
