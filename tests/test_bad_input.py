@@ -178,7 +178,7 @@ def with_an_unknown_keyword(x):
     return np.sum(np.sort(x, axis=0, kind="no such kind") * x)
 
 
-@refused("complex", "", X, forward=False)
+@refused("complex", "", X)
 def with_complex_numbers(x):
     z = x * 1j
     return np.sum(np.abs(z) ** 2)

@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import contextlib
 import operator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -161,17 +162,7 @@ class _Reverse:
     # -- preparations -------------------------------------------------------------------------
 
     def check_numbers(self) -> None:
-        for statement in walk(self.function.body):
-            for value in defined(statement):
-                kind = T.target(value.type)
-                if isinstance(kind, (T.Scalar, T.Array)) and kind.kind == "complex":
-                    if self.is_active(value):
-                        raise errors.DifferentiationError(
-                            "complex numbers on the way from input to result",
-                            reason="derivatives of complex values are not compiled yet",
-                            remedy="write the computation on real and imaginary parts",
-                            position=statement.origin.position if statement.origin else None,
-                        )
+        refuse_complex(self.function, self.is_active)
 
     def find_lengths(self) -> None:
         """Where a symbolic length can be read: an axis of a parameter."""
@@ -1056,6 +1047,21 @@ class _Reverse:
 
 SHAPES = {"like", "shape"}
 """Parameters of runtime functions of which only shape and dtype are read."""
+
+
+def refuse_complex(function: Function, is_active: Callable[[Any], bool]) -> None:
+    """Complex numbers may occur, but no derivative may pass through them."""
+    for statement in walk(function.body):
+        for value in defined(statement):
+            kind = T.target(value.type)
+            if isinstance(kind, (T.Scalar, T.Array)) and kind.kind == "complex":
+                if is_active(value):
+                    raise errors.DifferentiationError(
+                        "complex numbers on the way from input to result",
+                        reason="derivatives of complex values are not compiled yet",
+                        remedy="write the computation on real and imaginary parts",
+                        position=statement.origin.position if statement.origin else None,
+                    )
 
 
 def operations_get(writer: Builder, base: Value, position: int) -> Any:

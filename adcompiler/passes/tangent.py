@@ -47,7 +47,7 @@ from adcompiler.ir.nodes import (
 )
 from adcompiler.passes.builder import ZERO, Builder, bind_rule, is_number_like, split_call
 from adcompiler.passes.calls import Pairs, refuse_again
-from adcompiler.passes.differentiate import SHAPES, no_rule
+from adcompiler.passes.differentiate import SHAPES, no_rule, refuse_complex
 from adcompiler.rules import book
 
 
@@ -72,6 +72,7 @@ class _Tangent:
         self.function = function
         self.classes = memory_classes(function)
         self.varies = Activity(function, self.classes).varied(wrt)
+        refuse_complex(function, self.varies)
         self.writer = Builder()
         self.dots: dict[Value, Operand] = {}
         self.params: list[Value] = []
