@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from adcompiler.api.signature import flatten, rebuild
-from adcompiler.api.transforms import _copied, grad, jvp, vjp
+from adcompiler.api.transforms import _copied, grad, has_floats, jvp, vjp
 
 
 class WrongDerivative(AssertionError):
@@ -89,7 +89,7 @@ def _check(
             left, right = _inner(bars, direction), _inner(seed, expected)
             _compare(left, right, label, order, atol, rtol)
     if order > 1:
-        numbers = tuple(k for k, a in enumerate(args) if _has_floats(a))
+        numbers = tuple(k for k, a in enumerate(args) if has_floats(a))
         # The next order is that of a random weighting of the results.
         gradient = grad(_weighted(fun, args, rng), argnums=numbers, backend=backend)
         _check(
@@ -106,7 +106,7 @@ def _check(
 
 def _weighted(fun: Callable, args: tuple, rng: Any) -> Callable:
     """The function itself if it returns one number, else its results in a weighted sum."""
-    out = _primal(fun)(*_copied(args))
+    out = fun(*_copied(args))
     if isinstance(out, (float, np.floating)) or (isinstance(out, np.ndarray) and out.ndim == 0):
         return fun
     weights: list = []
@@ -120,16 +120,6 @@ def _weighted(fun: Callable, args: tuple, rng: Any) -> Callable:
         return weighted
 
     raise ValueError("order above 1 needs a function that returns a number or an array")
-
-
-def _primal(fun: Callable) -> Callable:
-    return fun
-
-
-def _has_floats(value: Any) -> bool:
-    leaves: list = []
-    flatten(value, leaves)
-    return any(_is_float(leaf) for leaf in leaves)
 
 
 def _is_float(leaf: Any) -> bool:

@@ -51,7 +51,6 @@ class Specialisation:
         "plain",
         "signature",
         "finish",
-        "stages",
         "ir",
         "version",
         "emitted",
@@ -70,7 +69,6 @@ class Specialisation:
         """Whether the arguments are their own leaves, and what `run` gives is the answer."""
         self.signature: Signature
         self.finish: Callable[[Any], Any] | None = None
-        self.stages: dict[str, str] = {}
         self.ir: Function | None = None
         self.version = book.VERSION
 

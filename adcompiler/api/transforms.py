@@ -17,7 +17,6 @@ from adcompiler.api.derivative import Derivative, check_argument, check_overlap,
 from adcompiler.api.signature import Signature, flatten, is_container, rebuild
 from adcompiler.ir import abstract
 from adcompiler.ir import types as T
-from adcompiler.ir.nodes import Value
 
 if TYPE_CHECKING:
     from adcompiler.api import pipeline
@@ -139,8 +138,6 @@ class _Pullback(Derivative):
         from adcompiler.api import pipeline
 
         primal = self.inner(signature, args, keywords)
-        self._form = primal.form
-        self._float_results = [isinstance(r, Value) and T.is_float(r.type) for r in primal.results]
         wrt = [leaf for leaf in signature.leaves if T.is_float(leaf.value.type)]
         made, _params = pipeline.pullback(primal, wrt, self.emitted_name())
         leaves = tuple(abstract.Leaf(leaf.value.type) for leaf in wrt)

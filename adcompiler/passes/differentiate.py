@@ -200,9 +200,6 @@ class _Reverse:
                         found.add(self.classes.find(ref))
         return found
 
-    def in_active_class(self, ref: Value) -> bool:
-        return self.is_active(ref)
-
     def has_carried_shadow(self, ref: Operand) -> bool:
         return (
             isinstance(ref, Value)
@@ -933,15 +930,12 @@ class _Reverse:
                 if a is not None:
                     self.adjoint[value] = a
                 continue
-            results = []
             for half, g in ((then, a), (orelse, b)):
                 if g is None:
                     with writer.writing(half.block):
                         g = self.zero_of(value)
                 half.block.results.append(g)
-                results.append(g)
-            kind = adjoint_type(results, value)
-            out = Value(bar(value.name), kind)
+            out = Value(bar(value.name), as_adjoint(value.type))
             made.outs.append(out)
             self.adjoint[value] = out
         if statement in self.flags:
@@ -1104,10 +1098,6 @@ def as_adjoint(type: Any) -> Any:
     if isinstance(type, T.Scalar):
         return T.Scalar(type.kind, None if type.dtype == "float64" else type.dtype)
     return type
-
-
-def adjoint_type(results: list, value: Value) -> Any:
-    return as_adjoint(value.type)
 
 
 def split_name(op: Op) -> Any:

@@ -295,6 +295,13 @@ def operand_key(operand: Operand) -> Any:
     return (type(operand), *(operand_key(item) for item in operand))
 
 
+def stored(block: Block, classes: Unification) -> set:
+    """The classes of memory that a block changes."""
+    return {
+        classes.find(s.ref) for s in walk(block) if isinstance(s, (Store, Accumulate, Append, Pop))
+    }
+
+
 def is_repeated_read(statement: Statement, earlier: Value) -> bool:
     """Whether a helper that is called again reads what it read before, under the same name."""
     if not isinstance(statement, Op) or statement.fn is not operator.getitem or statement.keeps:
@@ -315,13 +322,6 @@ def use_first_of_equals(function: Function) -> None:
     classes = memory_classes(function)
     same: dict[Value, Value] = {}
     counter = iter(range(1, 1 << 60))
-
-    def stored(block: Block) -> set:
-        return {
-            classes.find(s.ref)
-            for s in walk(block)
-            if isinstance(s, (Store, Accumulate, Append, Pop))
-        }
 
     def visit(block: Block, known: dict, versions: dict) -> None:
         for statement in block.statements:
@@ -357,12 +357,12 @@ def use_first_of_equals(function: Function) -> None:
                 else:
                     known[key] = out
             if isinstance(statement, Loop):
-                for root in stored(statement.body):
+                for root in stored(statement.body, classes):
                     versions[root] = next(counter)
             for inner in blocks(statement):
                 visit(inner, dict(known), dict(versions))
             for inner in blocks(statement):
-                for root in stored(inner):
+                for root in stored(inner, classes):
                     versions[root] = next(counter)
 
     visit(function.body, {}, {})
@@ -382,13 +382,6 @@ def common_subexpressions(function: Function) -> None:
         while value in replaced:
             value = replaced[value]
         return value
-
-    def stored(block: Block) -> set:
-        return {
-            classes.find(s.ref)
-            for s in walk(block)
-            if isinstance(s, (Store, Accumulate, Append, Pop))
-        }
 
     def equal(value: Value) -> Operand:
         """For the backward sweep: the first of the user's values that are the same."""
@@ -447,12 +440,12 @@ def common_subexpressions(function: Function) -> None:
                 known.setdefault(key, out)
             inner_blocks = blocks(statement)
             if isinstance(statement, Loop):
-                for root in stored(statement.body):
+                for root in stored(statement.body, classes):
                     versions[root] = next(counter)
             for inner in inner_blocks:
                 visit(inner, dict(known), dict(versions))
             for inner in inner_blocks:
-                for root in stored(inner):
+                for root in stored(inner, classes):
                     versions[root] = next(counter)
             kept.append(statement)
         block.statements = kept

@@ -47,7 +47,7 @@ from adcompiler.ir.nodes import (
 )
 from adcompiler.passes.builder import ZERO, Builder, bind_rule, is_number_like, split_call
 from adcompiler.passes.calls import Pairs, refuse_again
-from adcompiler.passes.differentiate import SHAPES, no_rule, refuse_complex
+from adcompiler.passes.differentiate import SHAPES, is_zero, no_rule, refuse_complex
 from adcompiler.rules import book
 
 
@@ -382,7 +382,7 @@ class _Tangent:
         total: Operand | None = None
         for name, partial in zip(rule.inputs, partials, strict=True):
             dot = self.dot(bound.get(name))
-            if dot is None or _vanishes(partial):
+            if dot is None or is_zero(partial):
                 continue
             part = writer.product(dot, partial, rule.pole)
             total = part if total is None else writer.op(operator.add, total, part)
@@ -404,12 +404,6 @@ class _Tangent:
 def dotted(name: str | None) -> str | None:
     """What the tangent of a name is called."""
     return None if name is None else f"{name}_dot"
-
-
-def _vanishes(partial: Any) -> bool:
-    from adcompiler.passes.differentiate import is_zero
-
-    return is_zero(partial)
 
 
 def _names(function: Callable) -> tuple[str, ...]:

@@ -601,7 +601,7 @@ defect(
         COMMON,
         """
         if isinstance(statement, Loop):
-            for root in stored(statement.body):
+            for root in stored(statement.body, classes):
                 versions[root] = next(counter)
         """,
         "pass",
