@@ -592,6 +592,14 @@ def bound(x):
         raise UnboundLocalError("a name is read that no path up to here has assigned")
 
 
+def check_length(items, count):
+    """Raise as Python does if `items` cannot be unpacked into `count` targets."""
+    if len(items) < count:
+        raise ValueError(f"not enough values to unpack (expected {count}, got {len(items)})")
+    if len(items) > count:
+        raise ValueError(f"too many values to unpack (expected {count})")
+
+
 def full_adjoint(g, like):
     """An adjoint of `like`; the number 0 stands for zeros of any shape."""
     if np.ndim(g) == 0 and np.ndim(like) > 0:

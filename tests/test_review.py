@@ -882,3 +882,78 @@ def _list_that_grows_by_its_sum(x):
 )
 def test_20_lengths_of_lists(f):
     check(f, X)
+
+
+# 21: what two examples do not tell -------------------------------------------------------------
+def _every_third_trip(x):
+    s = 0.0
+    for day in range(6):
+        if day % 3 == 2:
+            s = s + np.sum(x * x)
+        if abs(day - 3) == 3 - day:
+            s = s + x[0]
+    return s
+
+
+def _diagonal_of_a_wide_matrix(x):
+    m = np.outer(x, x[: len(x) // 2])
+    d = np.diag(m)
+    return np.sum(d * d * x[: len(d)])
+
+
+def _diagonal_below(x):
+    k = 0
+    while k > -2:
+        k -= 1
+    m = np.diag(x, k)
+    return np.sum(m * m) * len(m)
+
+
+def _squeezed_to_a_number(x):
+    y = np.squeeze(x[: len(x) // 4])
+    return np.sum(y * y) * (3.0 if np.ndim(y) == 0 else 5.0)
+
+
+def _power_below_zero(x):
+    n = 0
+    while n > -2:
+        n -= 1
+    return np.sum(x) * 2**n
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        _every_third_trip, _diagonal_of_a_wide_matrix, _diagonal_below, _squeezed_to_a_number,
+        _power_below_zero,
+    ],
+)  # fmt: skip
+def test_21_numbers_that_examples_do_not_tell(f):
+    check(f, X)
+
+
+def _two_of_them(x):
+    a, b = x
+    return a * b
+
+
+def _two_of_what_grew(x):
+    xs = []
+    for v in x:
+        xs.append(v * v)
+    a, b = xs
+    return a * b
+
+
+@pytest.mark.parametrize("f", [_two_of_them, _two_of_what_grew])
+def test_22_unpacking_counts(f):
+    check(f, X[:2])
+    with pytest.raises(ValueError, match="too many values to unpack"):
+        grad(f)(X[:3])
+    with pytest.raises((ValueError, AdcompilerError), match="values (to unpack|for 2 targets)"):
+        grad(f)(X[:1])
+
+
+def test_unpacking_prints_as_it_was_written():
+    source = grad(_two_of_them).source(X[:2])
+    assert "a, b = x\n" in source and "check_length" not in source

@@ -62,6 +62,8 @@ LINE = 92
 """How long a line may become by folding; widths are guesses, so this is a little short."""
 SMALL = 22
 """How long the adjoint or tangent of a variable may be to fold into the line that uses it."""
+ADDED = 32
+"""The same where that line only adds it to what was collected, as in `x_bar[i] += y_bar * z`."""
 
 
 def make_plan(function: Function) -> Plan:
@@ -372,10 +374,25 @@ class _Planner:
                 return name == ref.name and (not path or isinstance(statement, Op))
             case _, None:
                 return self.is_swapped(context.block, value)
-            case _, Statement():
-                small = width(statement, self.widths) <= SMALL
-                adjoint = name.endswith(("_bar", "_dot"))
-                return small and adjoint and _same_line(statement, consumer)
+            case _, Statement() if _is_derivative(name):
+                if isinstance(consumer, Op) and self.continues(name, consumer):
+                    return True  # `x_bar = a`, `x_bar = x_bar + b`
+                size = width(statement, self.widths)
+                if isinstance(consumer, Accumulate) and consumer.value is value:
+                    return size <= ADDED
+                return size <= SMALL and _same_line(statement, consumer)
+        return False
+
+    def continues(self, name: str, statement: Op) -> bool:
+        """Whether the statement, or the one that it folds into, gives the name its next value."""
+        while len(statement.outs) == 1:
+            (out,) = statement.outs
+            if out.name is not None:
+                return out.name == name
+            sites = self.usage.sites.get(out, ())
+            if len(sites) != 1 or not isinstance(sites[0][1], Op):
+                return False
+            statement = sites[0][1]
         return False
 
     def is_swapped(self, block: Block, value: Value) -> bool:
@@ -575,6 +592,11 @@ def _is_users(name: str, statement: Statement) -> bool:
     """Whether the user wrote the name, and no pass made it up."""
     origin = statement.origin
     return origin is None or re.search(rf"\b{re.escape(name)}\b", origin.text) is not None
+
+
+def _is_derivative(name: str) -> bool:
+    """Whether it names an adjoint or a tangent."""
+    return name.endswith(("_bar", "_dot"))
 
 
 def _same_line(a: Statement, b: Statement) -> bool:

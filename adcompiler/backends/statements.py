@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import operator
 
 import numpy as np
 
@@ -27,6 +26,7 @@ from adcompiler.backends.planner import make_plan
 from adcompiler.backends.printer import annotate
 from adcompiler.backends.snapshots import decide_copies
 from adcompiler.backends.storage import is_immutable, is_index_array, is_integer, same_operand
+from adcompiler.backends.unpacking import Unpacking, find_unpacking
 from adcompiler.ir.nodes import (
     UNBOUND,
     Accumulate,
@@ -50,7 +50,7 @@ from adcompiler.ir.nodes import (
     defined,
     walk,
 )
-from adcompiler.ir.types import Array, List, Tuple, target
+from adcompiler.ir.types import Array, List, target
 
 
 class Statements:
@@ -102,48 +102,25 @@ class Statements:
         surely = set(self.surely)
         at = 0
         while at < len(items):
-            ops = self.unpacked(items, at)
-            if ops:
-                self.unpack(ops)
-            else:
+            found = find_unpacking(self.plan, self.names, items, at)
+            if found is None:
                 self.item(items[at])
-            at += len(ops) or 1
+                at += 1
+            else:
+                self.unpack(found)
+                at += found.extent
         lines, self.lines = self.lines, outer
         self.surely = surely
         return lines
 
-    def unpacked(self, items: list[Item], start: int) -> list[Op]:
-        """The ops from here on if they are `a = t[0]`, `b = t[1]`, ...: all the items of `t`."""
-        ops: list[Op] = []
-        for item in items[start:]:
-            op = item.statement if isinstance(item, Step) else None
-            if not isinstance(op, Op) or op.fn is not operator.getitem:
-                break
-            match op.args:
-                case [Value() as whole, (Constant(value=k),)] if type(k) is int and k == len(ops):
-                    if whole in self.plan.inlined or op.outs[0] in self.plan.storage.copied:
-                        break
-                    if ops and (whole is not ops[0].args[0] or not _same_text(op, ops[0])):
-                        break
-                    ops.append(op)
-                case _:
-                    break
-        if len(ops) < 2:
-            return []
-        match ops[0].args[0].type:
-            case Tuple(items=parts) if len(ops) == len(parts):
-                return ops
-            case Array(shape=(length, *_)) if len(ops) == length.constant:
-                return ops
-        return []
-
-    def unpack(self, ops: list[Op]) -> None:
+    def unpack(self, found: Unpacking) -> None:
         """`a, b = t`."""
-        outs = [out for op in ops for out in op.outs]
+        outs = [out for statement in found.reads for out in defined(statement)]
         targets = ast.Tuple([self.target(out) for out in outs])
-        whole = self.expressions.value(ops[0].args[0])
-        self.put(ast.Assign([targets], whole), ops[0].origin)
+        whole = self.expressions.value(found.whole)
+        self.put(ast.Assign([targets], whole), found.reads[0].origin)
         self.bound.update(self.names[out] for out in outs)
+        self.lines += self.block(found.later)
 
     def put(self, node: ast.stmt, origin: Origin | None, bind: str | None = None) -> None:
         """Add a line, under a comment with the statement that it mirrors."""
@@ -490,10 +467,6 @@ def _quotation(text: str) -> list[str]:
     lines = text.strip("\n").split("\n")
     margin = min((len(s) - len(s.lstrip()) for s in lines[1:] if s.strip()), default=0)
     return [lines[0].strip(), *(s[margin:].rstrip() for s in lines[1:])]
-
-
-def _same_text(a: Statement, b: Statement) -> bool:
-    return (a.origin and a.origin.text) == (b.origin and b.origin.text)
 
 
 def _is_number(operand: Operand, number: int) -> bool:

@@ -22,8 +22,10 @@ from adcompiler.ir.types import Array, Dim, List, Object, Scalar, Tuple, as_dim,
 
 _PRIMES = (
     (5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73, 79),
-    (8, 9, 14, 15, 21, 22, 25, 26, 27, 33, 34, 38, 39, 44, 46, 49, 51, 55, 57, 58),
+    (33, 32, 30, 28, 27, 26, 25, 24, 22, 21, 20, 18, 16, 15, 14, 12, 10, 9, 8, 6),
 )
+"""Lengths to try. The second time they fall where they rise the first time: the diagonal of a
+matrix is as long as its shorter side, which is neither of the two for certain."""
 
 OPERATORS: dict[Callable, Callable] = {
     operator.add: np.add,
@@ -331,6 +333,11 @@ def result_type(fn: Callable, args: list, keywords: dict, fresh: Callable[[], An
         if special is not None:
             return special(args, keywords, fresh)
         answer = _probe(fn, args, keywords, fresh)
+        numbers = _unknown_integers([*args, *keywords.values()])
+        if numbers:
+            if fn in (operator.pow, builtins.pow) and isinstance(args[1], Value):
+                raise Undecided  # 2 ** -1 is 0.5
+            answer = _forget_numbers(answer, numbers, _affine(fn, args), fresh)
         if fn in RELAID or _METHODS.get(fn, fn) in RELAID or fn is getattr:
             answer = _forget_layout(answer)
         if fn in DATA_DEPENDENT or _METHODS.get(fn) in DATA_DEPENDENT:
@@ -338,6 +345,60 @@ def result_type(fn: Callable, args: list, keywords: dict, fresh: Callable[[], An
         return answer
     except Undecided:
         return T.UNKNOWN
+
+
+def _unknown_integers(operands: list | tuple) -> list[Dim]:
+    """The integers of Python among the operands that are not known now."""
+    found: list[Dim] = []
+    for operand in operands:
+        if isinstance(operand, (tuple, list)):
+            found += _unknown_integers(operand)
+        elif isinstance(operand, Value) and isinstance(operand.type, Scalar):
+            dim = dim_of(operand) if operand.type.dtype is None else None
+            if dim is not None:
+                found.append(dim)
+    return found
+
+
+def _affine(fn: Callable, args: list) -> Dim | None:
+    """The sum, difference, product of integers as an expression of theirs, if it is one."""
+    dims = [dim_of(arg) for arg in args]
+    if any(dim is None for dim in dims):
+        return None
+    match fn, dims:
+        case operator.add, [Dim() as a, Dim() as b]:
+            return a + b
+        case operator.sub, [Dim() as a, Dim() as b]:
+            return a - b
+        case operator.mul, [Dim() as a, Dim() as b]:
+            if a.constant is not None:
+                return b * a.constant
+            return a * b.constant if b.constant is not None else None
+        case operator.neg, [Dim() as a]:
+            return a * -1
+        case ((operator.pos | operator.index | builtins.int), [Dim() as a]):
+            return a
+    return None
+
+
+def _forget_numbers(
+    answer: Any, numbers: list[Dim], exact: Dim | None, fresh: Callable[[], Any]
+) -> Any:
+    """What a function makes of integers is not told by two examples: `5 % 3` is `8 % 3`, and
+    `abs(5)` is 5. Left are the integers themselves, as the lengths of arrays that were asked for,
+    and lengths that have nothing to do with them."""
+    if isinstance(answer, tuple):
+        return tuple(_forget_numbers(item, numbers, exact, fresh) for item in answer)
+    if isinstance(answer, Scalar) and answer.kind == "int" and answer.dtype is None:
+        return Scalar("int", None, exact if exact is not None else symbol(fresh()))
+    if isinstance(answer, Array) and answer.shape is not None:
+        atoms = set().union(*(number.atoms() for number in numbers))
+        shape = tuple(
+            dim if dim in numbers or not dim.atoms() & atoms else symbol(fresh())
+            for dim in answer.shape
+        )
+        return Array(answer.dtype, shape, answer.contiguous)
+    return answer
 
 
 DATA_DEPENDENT = {
@@ -349,7 +410,7 @@ DATA_DEPENDENT = {
 
 _METHODS = {
     getattr(np.ndarray, name): getattr(np, name)
-    for name in ("reshape", "nonzero", "repeat", "compress")
+    for name in ("reshape", "nonzero", "repeat", "compress", "squeeze")
 }
 
 
@@ -627,6 +688,16 @@ def _dot_type(args: list, keywords: dict, fresh: Callable[[], Any]) -> Any:
     return _probe(np.dot, args, keywords, fresh)
 
 
+def _squeeze_type(args: list, keywords: dict, fresh: Callable[[], Any]) -> Any:
+    array = type_of(args[0])
+    if len(args) + len(keywords) == 1:
+        if not isinstance(array, Array) or array.shape is None:
+            raise Undecided
+        if not all(dim.constant is not None or never_one(dim) for dim in array.shape):
+            raise Undecided  # an axis goes if its length happens to be 1
+    return _probe(np.squeeze, args, keywords, fresh)
+
+
 def _run(fn: Callable, args: list, keywords: dict) -> Any:
     if getattr(fn, "__module__", None) in ("math", "cmath"):
         for value in (1.0, 0.5, 2.0):
@@ -805,4 +876,5 @@ SPECIAL_TYPES: dict[Any, Callable] = {
     np.matmul: _matmul_type,
     operator.matmul: _matmul_type,
     np.dot: _dot_type,
+    np.squeeze: _squeeze_type,
 }

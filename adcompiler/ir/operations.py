@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import gast
 import numpy as np
 
-from adcompiler import errors
+from adcompiler import errors, runtime
 from adcompiler.ir import types as T
 from adcompiler.ir.abstract import Closure, Method, Partial, RangeOf, Sequence, is_operand
 from adcompiler.ir.guards import NeedStatic, NeedUnroll
@@ -616,15 +616,18 @@ def unpacked(resolver: Resolver, value: Any, count: int | None) -> list:
     if items is not None:
         return items
     kind = type_of(value)
+    length = None
     if isinstance(kind, T.Array) and kind.shape:
-        length = kind.shape[0].constant if count is None else count
-        if length is not None:
-            return [get_item(resolver, value, Constant(i)) for i in range(length)]
-    if isinstance(kind, T.List) and count is None and kind.length is not None:
-        count = kind.length.constant
-    if isinstance(kind, T.List) and count is not None:
-        return [get_item(resolver, value, Constant(i)) for i in range(count)]
-    raise resolver.error("unpacking", "how many items there are is not known", "use indices")
+        length = kind.shape[0].constant
+    elif isinstance(kind, T.List) and kind.length is not None:
+        length = kind.length.constant
+    if length is None and count is not None and isinstance(kind, (T.Array, T.List)):
+        length = count
+        out = resolver.value(T.Object(type(None)))
+        resolver.add(Op(runtime.check_length, [value, Constant(count)], {}, [out], effect=True))
+    if length is None:
+        raise resolver.error("unpacking", "how many items there are is not known", "use indices")
+    return [get_item(resolver, value, Constant(i)) for i in range(length)]
 
 
 # ---------------------------------------------------------------------------------------------
@@ -1554,6 +1557,13 @@ def _call_ndim(resolver: Resolver, args: list, keywords: dict) -> Any:
     return NotImplemented
 
 
+def _call_iscomplexobj(resolver: Resolver, args: list, keywords: dict) -> Any:
+    kind = type_of(args[0])
+    if isinstance(kind, (T.Scalar, T.Array)) and not keywords:
+        return Constant(kind.kind == "complex")
+    return NotImplemented
+
+
 def _call_size(resolver: Resolver, args: list, keywords: dict) -> Any:
     if len(args) == 1 and isinstance(type_of(args[0]), T.Array):
         return size(resolver, args[0])
@@ -1636,6 +1646,7 @@ SPECIAL: dict[Any, Callable] = {
     np.shape: _call_shape,
     np.ndim: _call_ndim,
     np.size: _call_size,
+    np.iscomplexobj: _call_iscomplexobj,
     np.copyto: _call_copyto,
     np.array: _call_array,
     np.asarray: _call_array,

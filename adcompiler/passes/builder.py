@@ -25,11 +25,19 @@ ARITHMETIC = {
 }  # fmt: skip
 
 
+PRODUCTS = {np.matmul, operator.matmul}
 POLES = {runtime.pole_product, runtime.pole_quotient, runtime.quotient, runtime.raised}
 SPREADING = {
     operator.mul, operator.truediv, operator.add, operator.sub, runtime.pole_product,
     runtime.pole_quotient,
 }  # fmt: skip
+ODD: dict[Any, tuple[int, ...]] = {
+    np.sum: (0,), np.transpose: (0,), np.expand_dims: (0,), np.reshape: (0,),
+    runtime.unbroadcast: (0,), runtime.unreduce: (0,), runtime.pole_product: (0, 1),
+    runtime.pole_quotient: (0, 1), operator.truediv: (0, 1), np.matmul: (0, 1),
+    operator.matmul: (0, 1), np.dot: (0, 1),
+}  # fmt: skip
+"""Functions, with the places of the arguments whose sign is that of the result."""
 FINITE = {
     operator.add, operator.sub, operator.mul, operator.neg, np.sin, np.cos, np.tanh, np.exp,
     np.arctan, operator.lt, operator.le, operator.gt, operator.ge, np.sign,
@@ -77,6 +85,11 @@ class Builder(Resolver):
         made = self.maker(x)
         if made is not None and made.fn is getattr and made.args[1].value == "T":
             return made.args[0]
+        if made is not None and made.fn in PRODUCTS and not made.keywords:
+            a, b = made.args
+            inner = self.transposed_again(a) if rank(a) == rank(b) == 2 else None
+            if inner is not None:  # `(a.T @ b).T` is `b.T @ a`
+                return self.op(made.fn, self.op(np.transpose, b), inner)
         return None
 
     def maker(self, x: Any) -> Op | None:
@@ -98,9 +111,13 @@ class Builder(Resolver):
 
     def simpler(self, fn: Callable, args: list, keywords: dict) -> Any:
         """Algebraic identities that hold for every number (and array) they are used on here."""
+        fn = ARITHMETIC.get(fn, fn)
+        if fn in ODD:
+            opposite = self.without_sign(fn, args, keywords)
+            if opposite is not None:
+                return opposite
         if keywords:
             return None
-        fn = ARITHMETIC.get(fn, fn)
         if fn is np.transpose and len(args) == 1:
             return self.transposed_again(args[0])
         if fn is runtime.count and len(args) == 2:
@@ -115,6 +132,15 @@ class Builder(Resolver):
             return self.simpler_binary(fn, *args)
         if fn is operator.neg and len(args) == 1:
             return self.negated(args[0])
+        return None
+
+    def without_sign(self, fn: Callable, args: list, keywords: dict) -> Any:
+        """`f(-x)` is `-f(x)`: the sign moves out, to where it may turn a sum into a difference."""
+        for place in ODD[fn]:
+            negative = self.made_by(args[place], operator.neg) if place < len(args) else None
+            if negative is not None:
+                rest = [*args[:place], negative[0], *args[place + 1 :]]
+                return self.op(operator.neg, self.op(fn, *rest, **keywords))
         return None
 
     def unspread(self, fn: Callable, x: Any, y: Any) -> tuple[Any, Any]:
@@ -326,6 +352,12 @@ class Builder(Resolver):
             remedy="write the operation in other terms",
             position=self.position(),
         )
+
+
+def rank(operand: Any) -> int | None:
+    """The number of axes of an array, if it is known."""
+    kind = type_of(operand)
+    return len(kind.shape) if isinstance(kind, T.Array) and kind.shape is not None else None
 
 
 def is_scalar(operand: Any) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from adcompiler import runtime
 from adcompiler.ir.nodes import (
     Block,
+    Constant,
     Function,
     Op,
     Statement,
@@ -14,6 +15,7 @@ from adcompiler.ir.nodes import (
     operands,
     walk,
 )
+from adcompiler.ir.types import Array, target
 from adcompiler.passes.accumulate import tidy_accumulation
 from adcompiler.passes.algebra import algebra
 from adcompiler.passes.idioms import idioms
@@ -22,7 +24,9 @@ from adcompiler.passes.simplify import common_subexpressions, dead_code
 
 
 def drop_needless_checks(function: Function) -> None:
-    """A name that is read anyway needs no check that it is bound, in place."""
+    """A name that is read anyway needs no check that it is bound, in place; a second look at the
+    length of one array neither."""
+    drop_repeated_checks(function.body)
     for block in all_blocks(function.body):
         kept = []
         for at, statement in enumerate(block.statements):
@@ -32,6 +36,22 @@ def drop_needless_checks(function: Function) -> None:
                     continue
             kept.append(statement)
         block.statements = kept
+
+
+def drop_repeated_checks(block: Block, checked: frozenset = frozenset()) -> None:
+    """The length of an array is looked at once."""
+    kept = []
+    for statement in block.statements:
+        match statement:
+            case Op(fn=runtime.check_length, args=[Value() as items, Constant(value=count)]):
+                if (items, count) in checked:
+                    continue
+                if isinstance(target(items.type), Array):
+                    checked |= {(items, count)}
+        for inner in blocks(statement):
+            drop_repeated_checks(inner, checked)
+        kept.append(statement)
+    block.statements = kept
 
 
 def is_mirror(statement: Statement) -> bool:

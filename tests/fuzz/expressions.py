@@ -85,9 +85,14 @@ class Expressions(Places):
             name = self.draw.pick(self.scope.names(Index))
             kind = self.scope[name]
             level = self.draw.integer(kind.low, kind.high)
+            base = self.draw.integer(2, 4)
             return self.draw.pick(
                 [
-                    f"{name} % 2 == {self.draw.integer(0, 1)}",
+                    f"{name} % {base} == {self.draw.integer(0, base - 1)}",
+                    f"{name} // {base} == {level // base}",
+                    f"abs({name} - {level}) < {base}",
+                    f"({name} * {name} + {level}) % {base} < {base - 1}",
+                    f"{name} & 1",
                     f"{name} == {level}",
                     f"{name} > {level}",
                     f"{name} <= {level}",

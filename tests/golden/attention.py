@@ -15,15 +15,15 @@ def primal_grad(q, k, v, weight):
     attention_bar = weight @ v.T
     v_bar = attention.T @ weight
     # attention = scores / scores.sum(axis=1, keepdims=True)
-    product = pole_product(attention_bar, -attention / total)
+    product = pole_product(attention_bar, attention / total)
     ratio = pole_quotient(attention_bar, total)
-    scores_bar = ratio + product.sum(axis=1, keepdims=True)
+    scores_bar = ratio - product.sum(axis=1, keepdims=True)
     # scores = np.exp(scores - scores.max(axis=1, keepdims=True))
     product = scores_bar * scores_2
-    scores_bar = ties(scores, largest, 1, True) * (-product).sum(axis=1, keepdims=True)
-    scores_bar = product + scores_bar
+    product_2 = product.sum(axis=1, keepdims=True) * ties(scores, largest, 1, True)
+    scores_bar = product - product_2
     # scores = q @ k.T / np.sqrt(q.shape[1])
     ratio = pole_quotient(scores_bar, root)
     q_bar = ratio @ k
-    k_bar = (q.T @ ratio).T
+    k_bar = ratio.T @ q
     return q_bar, k_bar, v_bar

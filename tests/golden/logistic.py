@@ -10,6 +10,5 @@ def primal_grad(w, x, y, strength):
     # return np.mean(np.logaddexp(0, -margin)) + 0.5 * strength * (w @ w)
     t = exp_difference(negative, np.logaddexp(0, negative))
     # margin = y * (x @ w)
-    w_bar = x.T @ -(1.0 / x.shape[0] * t * y)
-    w_bar = strength * w + w_bar
+    w_bar = strength * w - x.T @ (1.0 / x.shape[0] * t * y)
     return w_bar

@@ -21,11 +21,7 @@ def primal_grad(A):
     diagonal = np.diag(A)
 
     # return np.sum(np.log(np.abs(np.diag(A))))
-    if np.iscomplexobj(diagonal):
-        conjugate = np.conjugate(np.sign(diagonal))
-    else:
-        conjugate = np.sign(diagonal)
-    product = 1 / np.absolute(diagonal) * conjugate
+    product = 1 / np.absolute(diagonal) * np.sign(diagonal)
     A_bar = undiagonal(product, (A.shape[0], A.shape[0]), 0)
     # for i in range(n):
     for i in reversed(range(n)):
@@ -43,7 +39,7 @@ def primal_grad(A):
             A_bar_ij = A_bar[i, j]
             A_jj = A[j, j]
             A_bar[i, j] = 0.0
-            A_bar[j, j] += pole_product(A_bar_ij, -(A[i, j] / A_jj) / A_jj)
+            A_bar[j, j] -= pole_product(A_bar_ij, A[i, j] / A_jj / A_jj)
             A_bar[i, j] += pole_quotient(A_bar_ij, A_jj)
             # A[i, j] -= A[i, :j] @ A[:j, j]
             A[i, j] = A_old_saved.pop()

@@ -16,8 +16,7 @@ def newton_grad(a):
         x = x_saved.pop()
         product = 0.5 * x_bar
         a_bar = a_bar + product / x
-        x_bar = 0.5 * (x_bar * (-(a / x) / x))
-        x_bar = product + x_bar
+        x_bar = product - 0.5 * (x_bar * (a / x / x))
     # while abs(x * x - a) > 1e-12:
     a_bar = a_bar + x_bar
     return a_bar

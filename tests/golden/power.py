@@ -20,8 +20,7 @@ def power_backward(saved, result_bar):
         x_bar = 0.0
     else:
         # return x * power(x, n - 1)
-        x_bar = power_backward(saved, result_bar * x)
-        x_bar = result_bar * saved1 + x_bar
+        x_bar = result_bar * saved1 + power_backward(saved, result_bar * x)
     return x_bar
 
 
@@ -36,6 +35,5 @@ def power_grad(x, n):
         x_bar = 0.0
     else:
         # return x * power(x, n - 1)
-        x_bar = power_backward(saved, x)
-        x_bar = result + x_bar
+        x_bar = result + power_backward(saved, x)
     return x_bar

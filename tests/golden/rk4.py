@@ -14,32 +14,25 @@ def primal_grad(rates, start, observed, dt):
     place = len(path) - 1
     for i in range(place):
         state = path[i]
-        prey = state[0]
-        hunters = state[1]
-        birth = rates[0]
-        hunt = rates[1]
-        feed = rates[2]
-        death = rates[3]
+        prey, hunters = state
+        birth, hunt, feed, death = rates
         difference = feed * prey * hunters - death * hunters
         k1 = np.array([birth * prey - hunt * prey * hunters, difference])
         total = state + dt / 2 * k1
-        prey = total[0]
+        prey, hunters = total
         prey_saved.append(prey)
-        hunters = total[1]
         hunters_saved.append(hunters)
         difference = feed * prey * hunters - death * hunters
         k2 = np.array([birth * prey - hunt * prey * hunters, difference])
         total = state + dt / 2 * k2
-        prey = total[0]
+        prey, hunters = total
         prey_saved_2.append(prey)
-        hunters = total[1]
         hunters_saved_2.append(hunters)
         difference = feed * prey * hunters - death * hunters
         k3 = np.array([birth * prey - hunt * prey * hunters, difference])
         total = state + dt * k3
-        prey = total[0]
+        prey, hunters = total
         prey_saved_3.append(prey)
-        hunters = total[1]
         hunters_saved_3.append(hunters)
         difference = feed * prey * hunters - death * hunters
         k4 = np.array([birth * prey - hunt * prey * hunters, difference])
@@ -69,23 +62,19 @@ def primal_grad(rates, start, observed, dt):
         # return np.array([birth * prey - hunt * prey * hunters, feed * prey * hunters - death * hunters])
         part, part_2 = product
         product_3 = part_2 * hunters
-        death_bar = -product_3
         rates3 = rates[3]
         rates2 = rates[2]
-        hunters_bar = part_2 * (rates2 * prey)
-        feed_bar = product_3 * prey
         product_4 = part * hunters
         rates1 = rates[1]
-        hunters_bar = hunters_bar - part_2 * rates3 - part * (rates1 * prey)
-        hunt_bar = -(product_4 * prey)
-        birth_bar = part * prey
+        difference = part_2 * (rates2 * prey) - part_2 * rates3
+        hunters_bar = difference - part * (rates1 * prey)
         rates0 = rates[0]
         prey_bar = product_3 * rates2 - product_4 * rates1 + part * rates0
         # birth, hunt, feed, death = rates
-        rates_bar[3] += death_bar
-        rates_bar[2] += feed_bar
-        rates_bar[1] += hunt_bar
-        rates_bar[0] += birth_bar
+        rates_bar[3] -= product_3
+        rates_bar[2] += product_3 * prey
+        rates_bar[1] -= product_4 * prey
+        rates_bar[0] += part * prey
         # prey, hunters = state
         t = np.array([prey_bar, hunters_bar])
         # k4 = slope(state + dt * k3, rates)
@@ -94,19 +83,15 @@ def primal_grad(rates, start, observed, dt):
         # return np.array([birth * prey - hunt * prey * hunters, feed * prey * hunters - death * hunters])
         k3_bar0, k3_bar1 = k3_bar
         product_3 = k3_bar1 * hunters_2
-        death_bar = -product_3
-        hunters_bar = k3_bar1 * (rates2 * prey_2)
-        feed_bar = product_3 * prey_2
         product_4 = k3_bar0 * hunters_2
-        hunters_bar = hunters_bar - k3_bar1 * rates3 - k3_bar0 * (rates1 * prey_2)
-        hunt_bar = -(product_4 * prey_2)
-        birth_bar = k3_bar0 * prey_2
+        difference = k3_bar1 * (rates2 * prey_2) - k3_bar1 * rates3
+        hunters_bar = difference - k3_bar0 * (rates1 * prey_2)
         prey_bar = product_3 * rates2 - product_4 * rates1 + k3_bar0 * rates0
         # birth, hunt, feed, death = rates
-        rates_bar[3] += death_bar
-        rates_bar[2] += feed_bar
-        rates_bar[1] += hunt_bar
-        rates_bar[0] += birth_bar
+        rates_bar[3] -= product_3
+        rates_bar[2] += product_3 * prey_2
+        rates_bar[1] -= product_4 * prey_2
+        rates_bar[0] += k3_bar0 * prey_2
         # prey, hunters = state
         t = np.array([prey_bar, hunters_bar])
         # k3 = slope(state + dt / 2 * k2, rates)
@@ -116,19 +101,15 @@ def primal_grad(rates, start, observed, dt):
         # return np.array([birth * prey - hunt * prey * hunters, feed * prey * hunters - death * hunters])
         k2_bar0, k2_bar1 = k2_bar
         product_2 = k2_bar1 * hunters_3
-        death_bar = -product_2
-        hunters_bar = k2_bar1 * (rates2 * prey_3)
-        feed_bar = product_2 * prey_3
         product_3 = k2_bar0 * hunters_3
-        hunters_bar = hunters_bar - k2_bar1 * rates3 - k2_bar0 * (rates1 * prey_3)
-        hunt_bar = -(product_3 * prey_3)
-        birth_bar = k2_bar0 * prey_3
+        difference = k2_bar1 * (rates2 * prey_3) - k2_bar1 * rates3
+        hunters_bar = difference - k2_bar0 * (rates1 * prey_3)
         prey_bar = product_2 * rates2 - product_3 * rates1 + k2_bar0 * rates0
         # birth, hunt, feed, death = rates
-        rates_bar[3] += death_bar
-        rates_bar[2] += feed_bar
-        rates_bar[1] += hunt_bar
-        rates_bar[0] += birth_bar
+        rates_bar[3] -= product_2
+        rates_bar[2] += product_2 * prey_3
+        rates_bar[1] -= product_3 * prey_3
+        rates_bar[0] += k2_bar0 * prey_3
         # prey, hunters = state
         t = np.array([prey_bar, hunters_bar])
         # k2 = slope(state + dt / 2 * k1, rates)
@@ -139,21 +120,16 @@ def primal_grad(rates, start, observed, dt):
         state = path[i]
         state1 = state[1]
         product = k1_bar1 * state1
-        death_bar = -product
         state0 = state[0]
-        hunters_bar = k1_bar1 * (rates2 * state0)
-        feed_bar = product * state0
         product_2 = k1_bar0 * state1
-        difference = hunters_bar - k1_bar1 * rates3
+        difference = k1_bar1 * (rates2 * state0) - k1_bar1 * rates3
         hunters_bar = difference - k1_bar0 * (rates1 * state0)
-        hunt_bar = -(product_2 * state0)
-        birth_bar = k1_bar0 * state0
         prey_bar = product * rates2 - product_2 * rates1 + k1_bar0 * rates0
         # birth, hunt, feed, death = rates
-        rates_bar[3] += death_bar
-        rates_bar[2] += feed_bar
-        rates_bar[1] += hunt_bar
-        rates_bar[0] += birth_bar
+        rates_bar[3] -= product
+        rates_bar[2] += product * state0
+        rates_bar[1] -= product_2 * state0
+        rates_bar[0] += k1_bar0 * state0
         # prey, hunters = state
         state_bar[1] += hunters_bar
         state_bar[0] += prey_bar
