@@ -583,7 +583,10 @@ def refuse_result(x, name):
 
 def stop_gradient(x):
     """`x`, of which derivatives know nothing: it counts as a constant."""
-    return x
+    own = getattr(
+        type(x), "__without_derivative__", None
+    )  # arrays of the tape have a way of theirs
+    return x if own is None else own(x)
 
 
 def bound(x):
@@ -598,6 +601,20 @@ def check_length(items, count):
         raise ValueError(f"not enough values to unpack (expected {count}, got {len(items)})")
     if len(items) > count:
         raise ValueError(f"too many values to unpack (expected {count})")
+
+
+def from_bins(g, a, edges):
+    """For each item of `a` what `g` has for the bin between `edges` that it falls into, else 0."""
+    last = len(edges) - 2
+    place = np.searchsorted(edges, a, side="right") - 1
+    place = np.where(a == edges[-1], last, place)
+    return np.where((place >= 0) & (place <= last), g[np.clip(place, 0, last)], 0.0)
+
+
+def spread(dot, like):
+    """A tangent in the shape of its value `like`: an input may have been broadcast to it."""
+    shape = np.shape(like)
+    return dot if np.shape(dot) == shape else np.broadcast_to(dot, shape)
 
 
 def full_adjoint(g, like):

@@ -24,6 +24,11 @@ STEPS = 9
 
 FEWEST_STEPS = 5
 FIRST_STEP = 0.02
+SMALL_STEP = 1e-7
+"""A step below all of the table: what oscillates within those converges to something else."""
+
+ROUNDING = 1e-7
+"""More than the error of a difference by `SMALL_STEP`, relative to the value of the function."""
 TRUSTED_ERROR = 1e-6
 """An estimate is trusted if its error is below this, relative to 1 + its own size."""
 
@@ -167,11 +172,17 @@ def slope(f, args, directions, first_step=FIRST_STEP):
             return _unreliable("the shape of the result changes near the point")
         value, error = _extrapolated(pairs)
         kink = _kink(middle, pairs)
+        close = _attempt(at, SMALL_STEP), _attempt(at, -SMALL_STEP)
     limit = TRUSTED_ERROR * (1 + np.abs(value))
     if not np.all(error <= limit):
         return Slope(value, error, "differences do not converge")
     if np.any(kink > 100 * limit):
         return Slope(value, error, "one-sided slopes differ")
+    if any(side is None for side in close):
+        return _unreliable("the function is not defined around the point")
+    near = (close[0] - close[1]) / (2 * SMALL_STEP)
+    if np.any(np.abs(near - value) > 1e-2 * (1 + np.abs(value)) + ROUNDING * np.abs(middle)):
+        return Slope(value, error, "the function oscillates faster than the steps")
     return Slope(value, error)
 
 

@@ -48,6 +48,7 @@ def cases():
     yield from _products(make)
     yield from _linear_algebra(make)
     yield from _runtime(make)
+    yield from _statistics(make)
 
 
 class Numbers:
@@ -424,6 +425,7 @@ def _runtime(make):
     yield Case(runtime.unreduce, (make(3), (2, 3), 0))
     yield Case(runtime.unreduce, (make(2, 1), (2, 3), -1, True))
     yield Case(runtime.unreduce, (make(), (2, 3)))
+    yield Case(runtime.spread, (np.array([0.5, -1.0, 2.0]), np.ones((2, 3))), argnums=(0,))
     yield Case(runtime.full_adjoint, (make(2, 3), make(2, 3)), argnums=(0,))
     yield Case(runtime.masked, (make(3), np.array([True, False, True])))
     yield Case(runtime.masked, (make(3), np.array([[0], [1]])))
@@ -457,3 +459,16 @@ def _runtime(make):
     yield Case(runtime.undiagonal, (make(3), (3, 4), 1))
     yield Case(runtime.undiff, (make(3, 4), 2, 1))
     yield Case(runtime.lower_half, (make(2, 3, 3),))
+
+
+def _statistics(make):
+    for shape in [(5,), (3, 4), (1, 4)]:
+        yield Case(np.cov, (make(*shape),))
+        yield Case(np.cov, (make(*shape),), {"bias": True})
+    yield Case(np.cov, (make(4, 3),), {"rowvar": False, "ddof": 0})
+    x, edges = make.distinct(6), np.array([-9.0, -0.4, 0.1, 0.6, 9.0])
+    yield Case(np.histogram, (x, 4), argnums=(0,))
+    yield Case(np.histogram, (x, 3, None, None, make(6)), argnums=(0, 4))
+    yield Case(np.histogram, (x, edges), {"weights": make(6)})
+    yield Case(np.histogram, (x,), {"range": (-9.0, 9.0), "weights": make(6)})
+    yield Case(runtime.from_bins, (make(4), make(7), edges))

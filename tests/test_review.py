@@ -29,14 +29,16 @@ def numeric(f, x, *rest):
     return g
 
 
-def check(f, x, *rest, derivative=None):
-    """The gradient is right, or refused."""
+def check(f, x, *rest, derivative=None, must_compile=False):
+    """The gradient is right, or (unless it must compile) refused."""
     expected_value = f(x.copy(order="K"), *rest)
     expected = numeric(f, x, *rest)
     before = x.copy()
     try:
         value, got = (derivative or value_and_grad(f))(x, *rest)
     except AdcompilerError:
+        if must_compile:
+            raise
         return
     np.testing.assert_array_equal(x, before)
     np.testing.assert_allclose(value, expected_value, rtol=1e-9)
@@ -929,7 +931,7 @@ def _power_below_zero(x):
     ],
 )  # fmt: skip
 def test_21_numbers_that_examples_do_not_tell(f):
-    check(f, X)
+    check(f, X, must_compile=True)
 
 
 def _two_of_them(x):
@@ -947,7 +949,7 @@ def _two_of_what_grew(x):
 
 @pytest.mark.parametrize("f", [_two_of_them, _two_of_what_grew])
 def test_22_unpacking_counts(f):
-    check(f, X[:2])
+    check(f, X[:2], must_compile=True)
     with pytest.raises(ValueError, match="too many values to unpack"):
         grad(f)(X[:3])
     with pytest.raises((ValueError, AdcompilerError), match="values (to unpack|for 2 targets)"):
@@ -957,3 +959,85 @@ def test_22_unpacking_counts(f):
 def test_unpacking_prints_as_it_was_written():
     source = grad(_two_of_them).source(X[:2])
     assert "a, b = x\n" in source and "check_length" not in source
+
+
+# 23: views that were taken for copies ---------------------------------------------------------
+def _diagonal_is_a_view(x):
+    m = np.outer(x, x)
+    d = np.diag(m)
+    m[0, 0] = 3.0 * x[1]
+    return np.sum(d * d)
+
+
+def _einsum_without_a_sum_is_a_view(x):
+    m = np.outer(x, x) + 1.0
+    t = np.einsum("ij->ji", m)
+    m[0, 1] = 3.0 * x[1]
+    return np.sum(t[1] * t[0])
+
+
+def _conjugate_of_real_is_itself(x):
+    y = x * 1.0
+    z = y.conj()
+    z[0] = 0.5 * x[1]
+    return np.sum(y * y)
+
+
+def _no_difference_is_itself(x):
+    y = x * 1.0
+    z = np.diff(y, n=0)
+    y[0] = 0.5 * x[1]
+    return np.sum(z * z)
+
+
+def _filled_if_it_is_an_array(x):
+    y = 0.0
+    for _ in range(1):
+        y = x
+    y.fill(2.0)
+    return np.sum(x * x)
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        _diagonal_is_a_view, _einsum_without_a_sum_is_a_view, _conjugate_of_real_is_itself,
+        _no_difference_is_itself, _filled_if_it_is_an_array,
+    ],
+)  # fmt: skip
+def test_23_views_are_views(f):
+    check(f, X)
+
+
+def _quiet_views(x):
+    m = np.outer(x, x)
+    s = 0.0
+    for i in range(3):
+        m[i] *= m[i, 0]
+        s += np.sum(np.diag(m) ** 2) + np.ravel(m.T)[1] * np.sum(m.real[i])
+        m[i, i] = s
+    return s
+
+
+def _tangent_of_what_was_broadcast(x):
+    total = 0
+    for _ in range(2):
+        total = total + x
+    return np.sum(np.dot(total[1] + np.zeros((3, 2)), x[:2]))
+
+
+def _ufuncs_where(x):
+    y = x * 2.0
+    np.multiply(x, x, out=y, where=x > 0.5)
+    np.exp(x, y, where=x < 0)
+    return np.sum(y * y) + np.sum(np.subtract.outer(x, x * x) ** 3)
+
+
+def _grid(x):
+    i, j = np.mgrid[0 : len(x), 0:3]
+    return np.sum(x[:, None] * np.cos(i * j) * x[:3])
+
+
+@pytest.mark.parametrize("f", [_quiet_views, _tangent_of_what_was_broadcast, _ufuncs_where, _grid])
+def test_24_what_was_refused_or_crashed(f):
+    check(f, X, must_compile=True)

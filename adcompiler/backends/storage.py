@@ -56,7 +56,7 @@ _FRESH_METHODS = """
 _FRESH_RUNTIME = """
     contraction count delay exp_difference first interior inverse kron_plan last_written lower_half
     others pole_product pole_quotient quotient ratio recurrence scatter sinc_derivative step ties
-    undiagonal undiff unrepeat untake untake_along untile zeros_like
+    from_bins undiagonal undiff unrepeat untake untake_along untile zeros_like
 """
 
 

@@ -461,6 +461,43 @@ def _shape_dims(shape: Any, array: Array, fresh: Callable[[], Any]) -> tuple[Dim
     return tuple(dims)
 
 
+def _cov_type(args: list, keywords: dict, fresh: Callable[[], Any]) -> Any:
+    array = type_of(args[0])
+    if not isinstance(array, Array) or array.shape is None:
+        raise Undecided
+    if not all(dim.constant is not None or never_one(dim) for dim in array.shape):
+        raise Undecided  # of one variable it is a number
+    return _probe(np.cov, args, keywords, fresh)
+
+
+def _histogram_type(args: list, keywords: dict, fresh: Callable[[], Any]) -> Any:
+    answer = _probe(np.histogram, args, keywords, fresh)
+    bins = args[1] if len(args) > 1 else keywords.get("bins", Constant(10))
+    dim = dim_of(bins)
+    if dim is None or dim.constant is None:
+        return _forget_lengths(answer, fresh)
+    return answer
+
+
+def _creation_type(fn: Callable) -> Callable:
+    """`np.zeros` and its like give the shape that is asked for, whatever its lengths are."""
+
+    def type_(args: list, keywords: dict, fresh: Callable[[], Any]) -> Any:
+        named = "shape" in keywords
+        shape = keywords["shape"] if named else args[0]
+        dims = [dim_of(item) for item in (shape if isinstance(shape, (tuple, list)) else (shape,))]
+        if any(dim is None for dim in dims):
+            return _probe(fn, args, keywords, fresh)
+        ones = (Constant(1),) * len(dims)
+        given = (args, {**keywords, "shape": ones}) if named else ([ones, *args[1:]], keywords)
+        answer = _probe(fn, *given, fresh)
+        if not isinstance(answer, Array) or answer.shape is None:
+            raise Undecided
+        return Array(answer.dtype, tuple(dims), answer.contiguous)  # type: ignore[arg-type]
+
+    return type_
+
+
 def _broadcast_to_type(args: list, keywords: dict, fresh: Callable[[], Any]) -> Any:
     array = type_of(args[0])
     if not isinstance(array, (Array, Scalar)) or len(args) != 2 or keywords:
@@ -877,4 +914,7 @@ SPECIAL_TYPES: dict[Any, Callable] = {
     operator.matmul: _matmul_type,
     np.dot: _dot_type,
     np.squeeze: _squeeze_type,
+    np.cov: _cov_type,
+    np.histogram: _histogram_type,
+    **{fn: _creation_type(fn) for fn in (np.zeros, np.ones, np.empty, np.full)},
 }

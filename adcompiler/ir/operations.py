@@ -479,6 +479,8 @@ def get_item(resolver: Resolver, base: Any, index: Any) -> Any:
             "the key is not among the keys that are known here",
             "use a key that the dict is known to have",
         )
+    if isinstance(base, Constant) and base.value is np.mgrid:
+        return _grid(resolver, base, index)
     if isinstance(base, Constant) and not isinstance(base.value, np.ndarray):
         if isinstance(index, Constant):
             return resolver.constant(base.value[index.value])
@@ -630,6 +632,24 @@ def unpacked(resolver: Resolver, value: Any, count: int | None) -> list:
     return [get_item(resolver, value, Constant(i)) for i in range(length)]
 
 
+def _grid(resolver: Resolver, base: Constant, index: Any) -> Any:
+    """`np.mgrid[0:m, 0:n]`: the indices along each axis, of shape `(2, m, n)`."""
+    path = path_of(resolver, index)
+    dims = []
+    for item in path:
+        if not isinstance(item, Slice) or dim_of(item.stop) is None:
+            raise resolver.error("`np.mgrid`", "only slices of integers are known", "np.meshgrid")
+        plain = is_constant(item.start, (None, 0)) and is_constant(item.step, (None, 1))
+        stop = dim_of(item.stop)
+        counted = stop is not None and (stop.constant is None or stop.constant >= 0)
+        dims.append(stop if plain and counted else T.symbol(resolver.fresh()))
+    if len(dims) > 1:
+        dims.insert(0, T.as_dim(len(dims)))
+    out = resolver.value(T.Array("int64", tuple(dims), True))
+    resolver.add(Op(operator.getitem, [base, path], {}, [out]))
+    return out
+
+
 # ---------------------------------------------------------------------------------------------
 # attributes
 
@@ -661,6 +681,8 @@ def get_attribute(resolver: Resolver, base: Any, name: str) -> Any:
             return size(resolver, base)
         if name == "dtype":
             return Constant(np.dtype(kind.dtype))
+        if name in ("real", "imag") and kind_is_real(kind):
+            return _part_of_real(resolver, base, name)
         if name in ("T", "real", "imag"):
             return apply(resolver, getattr, [base, Constant(name)], {})
         if hasattr(np.ndarray, name):
@@ -673,6 +695,8 @@ def get_attribute(resolver: Resolver, base: Any, name: str) -> Any:
             return Constant(0)
         if name == "T":
             return base
+        if name in ("real", "imag") and kind_is_real(kind):
+            return _part_of_real(resolver, base, name)
         if name in ("real", "imag"):
             return apply(resolver, getattr, [base, Constant(name)], {})
         if name == "dtype" and kind.dtype is not None:
@@ -691,7 +715,7 @@ def get_attribute(resolver: Resolver, base: Any, name: str) -> Any:
 
 
 def _module_path(base: Constant, name: str, value: Any) -> str | None:
-    if isinstance(value, (*NUMBER, np.ndarray)) and base.name:
+    if (isinstance(value, (*NUMBER, np.ndarray)) or value is np.mgrid) and base.name:
         return f"{base.name}.{name}"
     return None
 
@@ -1134,6 +1158,11 @@ def _is_hashable(fn: Any) -> bool:
     return True
 
 
+def is_constant(operand: Any, among: tuple) -> bool:
+    """Whether the operand is one of these plain constants."""
+    return isinstance(operand, Constant) and any(operand.value is c for c in among)
+
+
 def call_known(resolver: Resolver, fn: Callable, args: list, keywords: dict) -> Any:
     """A call of a function of NumPy, `math` or the rulebook."""
     out = keywords.pop("out", None) if "out" in keywords else None
@@ -1141,14 +1170,22 @@ def call_known(resolver: Resolver, fn: Callable, args: list, keywords: dict) -> 
         out = args[fn.nin]
         args = args[: fn.nin]
     where = keywords.get("where")
-    if where is not None and not (isinstance(where, Constant) and where.value is True):
+    if isinstance(where, Constant) and where.value is True:
+        del keywords["where"]
+        where = None
+    if where is not None and (not isinstance(fn, np.ufunc) or out is None):
         raise resolver.error(
             "`where=` argument",
-            "what it leaves unchanged is not modelled",
+            "what stands where it is false is not known",
             "use np.where(condition, new, old)",
         )
+    keywords.pop("where", None)
     args = [_snapshot_items(resolver, arg) for arg in args]
     result = apply(resolver, fn, args, keywords)
+    if where is not None:
+        if isinstance(out, tuple):
+            (out,) = out
+        result = apply(resolver, np.where, [where, result, out], {})
     if out is not None and not (isinstance(out, Constant) and out.value is None):
         if isinstance(out, tuple):
             (out,) = out
@@ -1182,6 +1219,18 @@ def _ufunc_method(resolver: Resolver, ufunc: np.ufunc, name: str, args: list, ke
         fn = {np.add: np.sum, np.multiply: np.prod, np.maximum: np.max, np.minimum: np.min}[ufunc]
         keywords.setdefault("axis", Constant(0))
         return apply(resolver, fn, args, keywords)
+    if name == "accumulate" and ufunc in (np.add, np.multiply):
+        keywords.setdefault("axis", Constant(0))
+        return apply(resolver, {np.add: np.cumsum, np.multiply: np.cumprod}[ufunc], args, keywords)
+    if name == "outer" and not keywords and len(args) == 2:
+        left, right = (resolver.operand(arg) for arg in args)
+        ranks = [
+            len(k.shape) if isinstance(k, T.Array) and k.shape is not None else None
+            for k in map(type_of, (left, right))
+        ]
+        if ranks[0] and ranks[1]:
+            new = (Constant(Ellipsis), *[Constant(None)] * ranks[1])
+            return apply(resolver, ufunc, [get_item(resolver, left, new), right], {})
     raise resolver.error(
         f"`np.{ufunc.__name__}.{name}`",
         "it has no derivative rule",
@@ -1217,6 +1266,8 @@ def _array_method(resolver: Resolver, base: Any, name: str, args: list, keywords
     kind = type_of(base)
     if name == "copy" and isinstance(kind, T.Scalar):
         return base
+    if name in ("conj", "conjugate") and kind_is_real(kind):
+        return base  # the same object, as NumPy has it
     if name == "fill" and isinstance(kind, T.Array):
         if isinstance(base, Constant):
             raise _global_write(resolver, base)
@@ -1232,6 +1283,12 @@ def _array_method(resolver: Resolver, base: Any, name: str, args: list, keywords
             "`.tolist()`",
             "the list's structure is only known at run time",
             "index the array instead",
+        )
+    if name == "fill" and isinstance(kind, T.Unknown):
+        raise resolver.error(
+            "`.fill` of a value of unknown type",
+            "what it shares its memory with cannot be told",
+            "make it with np.zeros or .copy() in this function",
         )
     if name in REFUSED_METHODS or name.startswith("__"):
         raise resolver.error(
@@ -1557,6 +1614,33 @@ def _call_ndim(resolver: Resolver, args: list, keywords: dict) -> Any:
     return NotImplemented
 
 
+def kind_is_real(kind: Any) -> bool:
+    """Whether it is known that there is no imaginary part."""
+    return isinstance(kind, (T.Array, T.Scalar)) and kind.kind != "complex"
+
+
+def _part_of_real(resolver: Resolver, number: Any, name: str) -> Any:
+    """`x.real` of what is real is `x` itself, the same object; `x.imag` are zeros."""
+    kind = type_of(number)
+    if name == "real":
+        return number
+    if isinstance(kind, T.Array):
+        return apply(resolver, np.zeros_like, [number], {})
+    if kind.dtype is not None:
+        return Constant(np.dtype(kind.dtype).type(0))
+    return Constant(0.0 if kind.kind == "float" else 0)
+
+
+def _call_part(name: str) -> Callable:
+    def call_part(resolver: Resolver, args: list, keywords: dict) -> Any:
+        kind = type_of(args[0]) if len(args) == 1 and not keywords else None
+        if kind_is_real(kind):
+            return _part_of_real(resolver, args[0], name)
+        return NotImplemented
+
+    return call_part
+
+
 def _call_iscomplexobj(resolver: Resolver, args: list, keywords: dict) -> Any:
     kind = type_of(args[0])
     if isinstance(kind, (T.Scalar, T.Array)) and not keywords:
@@ -1647,6 +1731,8 @@ SPECIAL: dict[Any, Callable] = {
     np.ndim: _call_ndim,
     np.size: _call_size,
     np.iscomplexobj: _call_iscomplexobj,
+    np.real: _call_part("real"),
+    np.imag: _call_part("imag"),
     np.copyto: _call_copyto,
     np.array: _call_array,
     np.asarray: _call_array,

@@ -28,6 +28,7 @@ from typing import Any
 import numpy as np
 
 from adcompiler import errors, runtime
+from adcompiler.analysis.quiet import quiet_views
 from adcompiler.analysis.unification import Unification
 from adcompiler.ir import types as T
 from adcompiler.ir.infer import Atoms, index_type, join, type_of
@@ -63,20 +64,25 @@ SHAPE_ONLY = {np.zeros_like, np.empty_like, np.ones_like, dimension, np.shape, l
 
 ALWAYS_VIEW = {
     np.transpose, np.swapaxes, np.moveaxis, np.expand_dims, np.squeeze, np.flip, np.flipud,
-    np.fliplr, np.real, np.asarray, np.asanyarray, np.atleast_1d, np.atleast_2d, np.atleast_3d,
-    np.matrix_transpose, np.rollaxis, np.rot90, np.imag,
+    np.fliplr, np.asarray, np.asanyarray, np.atleast_1d, np.atleast_2d, np.atleast_3d,
+    np.matrix_transpose, np.rollaxis, np.rot90,
 }  # fmt: skip
 MAYBE_VIEW = {np.reshape, np.ravel, np.ascontiguousarray, np.asfortranarray, np.broadcast_arrays}
-READ_ONLY = {np.diagonal, np.broadcast_to}
-"""Views that cannot be written, and so cannot carry an adjoint back."""
+READ_ONLY = {np.diagonal, np.diag, np.broadcast_to, np.real, np.imag}
+"""Views that cannot be written, or whose adjoint is not the same view of the adjoint."""
 
 SPLITS = {np.split, np.array_split, np.hsplit, np.vsplit, np.dsplit}
 FRESH_METHODS = {np.ndarray.flatten}
 
 
+def viewed(op: Op) -> Operand:
+    """The argument that the result may be a view of."""
+    return op.args[1] if op.fn is np.einsum and len(op.args) == 2 else op.args[0]
+
+
 def view_kind(op: Op) -> str:
-    """`"fresh"`, `"view"` or `"maybe"`: does the result share storage with the first argument?"""
-    fn, first = op.fn, type_of(op.args[0]) if op.args else None
+    """`"fresh"`, `"view"` or `"maybe"`: does the result share storage with what is `viewed`?"""
+    fn, first = op.fn, type_of(viewed(op)) if op.args else None
     if isinstance(fn, Function):
         return "fresh"  # `share_in_call` looks at all of its arguments
     if fn is operator.getitem:
@@ -89,7 +95,7 @@ def view_kind(op: Op) -> str:
     if not isinstance(first, (T.Array, T.Unknown)):
         return "fresh"
     if fn is getattr:
-        return "view"
+        return "view" if op.args[1].value == "T" else "maybe"
     if fn in FRESH_METHODS:
         return "fresh"
     key = book.canonical(fn)
@@ -105,8 +111,10 @@ def view_kind(op: Op) -> str:
         if isinstance(first, T.Array) and first.contiguous and plain:
             return "view"
         return "maybe"
-    if key in SPLITS or key in READ_ONLY:
-        return "maybe"
+    if key in SPLITS or key in READ_ONLY or key is np.diff:
+        return "maybe"  # `np.diff(x, n=0)` is x
+    if key is np.einsum and len(op.args) == 2:
+        return "maybe"  # of one array without a sum it is a view
     if isinstance(key, np.ufunc) or book.lookup(fn) is not None or book.is_zero(fn):
         return "fresh"
     if fn in (np.shape, np.ndim, np.size, len, dimension):
@@ -137,15 +145,33 @@ class _ToMemory:
         self.contents: dict[Any, Value] = {}
         self.definition: dict[Value, Statement] = {}
         self.maybe: dict[Value, Op] = {}
+        self.quiet: set[Op] = set()
         self.written: set = set()
         self.calls: list[tuple[Op, list[Value]]] = []
         self.writes: dict[Any, Statement] = {}
         self.ref: dict[Value, Value] = {}
 
     def find_classes(self) -> None:
+        """Two readings: what looks like a view but is only read at once is a value after all."""
+        self.unify_all()
+        written = self.written_classes()
+        doubtful = [op for out, op in self.maybe.items() if self.classes.find(out) in written]
+        if doubtful:
+            self.quiet = quiet_views(self.function, doubtful, self.classes, view_kind)
+            self.classes, self.contents, self.maybe, self.calls = Unification(), {}, {}, []
+            self.unify_all()
+
+    def unify_all(self) -> None:
         for statement in walk(self.function.body):
             self.unify(statement)
         self.settle_contents()
+
+    def written_classes(self) -> set:
+        return {
+            self.classes.find(statement.ref)
+            for statement in walk(self.function.body)
+            if isinstance(statement, (Store, Accumulate, Append, Pop))
+        }
 
     def settle_list_types(self) -> None:
         """All names of a list know what it holds."""
@@ -236,14 +262,14 @@ class _ToMemory:
                 if isinstance(statement.fn, Function):
                     self.share_in_call(statement)
                     return
-                first = statement.args[0] if statement.args else None
+                first = viewed(statement) if statement.args else None
                 if isinstance(first, Value) and statement.outs:
                     if isinstance(first.type, T.List) and statement.fn is operator.getitem:
                         out = statement.outs[0]
                         held = isinstance(out.type, T.List)  # a slice holds the same items
                         self.join(self.content(first), self.content(out) if held else out)
                         return
-                    kind = view_kind(statement)
+                    kind = "fresh" if statement in self.quiet else view_kind(statement)
                     if kind != "fresh":
                         for out in statement.outs:
                             held = isinstance(out.type, T.List)
@@ -326,7 +352,7 @@ class _ToMemory:
             if isinstance(out.type, T.Unknown) or isinstance(type_of(op.args[0]), T.Unknown):
                 what = "a value of unknown type shares memory with an array that is written"
             else:
-                what = "whether it is a view depends on the array's layout"
+                what = "it may be a view of the array, or show only a part of its numbers"
             name = getattr(op.fn, "__name__", "call")
             raise errors.ResolveError(
                 f"`{name}` of an array that is written",

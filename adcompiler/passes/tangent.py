@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from adcompiler import errors
+from adcompiler import errors, runtime
 from adcompiler.analysis.activity import Activity, memory_classes
 from adcompiler.ir import operations
 from adcompiler.ir import types as T
@@ -393,6 +393,8 @@ class _Tangent:
     def spread(self, dot: Operand, out: Value) -> Operand:
         """A tangent in the shape of its value, where an input was broadcast."""
         mine, wanted = type_of(dot), out.type
+        if isinstance(wanted, T.Unknown):
+            return self.writer.op(runtime.spread, dot, out)
         if isinstance(wanted, T.Scalar) or not is_number_like(out):
             return dot
         if isinstance(mine, T.Array) and mine.shape is not None and mine.shape == wanted.shape:

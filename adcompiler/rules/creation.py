@@ -3,7 +3,7 @@
 import numpy as np
 
 from adcompiler.rules.book import linear, rule
-from adcompiler.runtime import cast, full_adjoint, unbroadcast, unpack
+from adcompiler.runtime import cast, full_adjoint, spread, unbroadcast, unpack
 
 
 @linear(np.array)
@@ -81,6 +81,11 @@ def linspace(g, start, stop, num=50, endpoint=True):
 @linspace.forward
 def _(start_dot, stop_dot, num=50, endpoint=True):
     return np.linspace(start_dot, stop_dot, num, endpoint)
+
+
+@linear(spread)
+def _(g, dot, like):
+    return unbroadcast(g, dot)
 
 
 @linear(full_adjoint)

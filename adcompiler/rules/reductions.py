@@ -10,6 +10,7 @@ from adcompiler.runtime import (
     count,
     delay,
     first,
+    from_bins,
     masked,
     norm_plan,
     others,
@@ -249,3 +250,67 @@ def _(a_dot, a, axis):
     before_dot = delay(recurrence(a, a_dot * before, axis), axis)
     after_dot = delay(recurrence(a_flip, np.flip(a_dot, axis) * after_flip, axis), axis)
     return before_dot * np.flip(after_flip, axis) + before * np.flip(after_dot, axis)
+
+
+# Statistics.
+
+
+@rule(np.cov, real=True)
+def cov(g, m, rowvar=True, bias=False, ddof=None):
+    rows = m if rowvar or np.ndim(m) < 2 else np.transpose(m)
+    rows = rows if np.ndim(m) == 2 else np.expand_dims(rows, 0)
+    apart = rows - np.mean(rows, axis=1, keepdims=True)
+    freedom = np.shape(rows)[1] - ((0 if bias else 1) if ddof is None else ddof)
+    both = np.reshape(g, (np.shape(rows)[0], np.shape(rows)[0]))
+    rows_bar = (both + np.transpose(both)) @ apart / freedom
+    if np.ndim(m) < 2:
+        return rows_bar[0]
+    return rows_bar if rowvar else np.transpose(rows_bar)
+
+
+@cov.forward
+def _(m_dot, m, out, rowvar=True, bias=False, ddof=None):
+    rows = m if rowvar or np.ndim(m) < 2 else np.transpose(m)
+    rows_dot = m_dot if rowvar or np.ndim(m) < 2 else np.transpose(m_dot)
+    rows = rows if np.ndim(m) == 2 else np.expand_dims(rows, 0)
+    rows_dot = rows_dot if np.ndim(m) == 2 else np.expand_dims(rows_dot, 0)
+    apart = rows - np.mean(rows, axis=1, keepdims=True)
+    freedom = np.shape(rows)[1] - ((0 if bias else 1) if ddof is None else ddof)
+    half = rows_dot @ np.transpose(apart) / freedom
+    return np.reshape(half + np.transpose(half), np.shape(out))
+
+
+@rule(np.histogram, real=True)
+def histogram(g, a, out, bins=10, range=None, weights=None):
+    counts_bar, edges_bar = g
+    weights_bar = from_bins(counts_bar, a, out[1])
+    if np.ndim(bins) > 0 or range is not None:
+        return np.zeros_like(a), weights_bar
+    share = np.linspace(0.0, 1.0, bins + 1)
+    low = ties(a, np.min(a), None, False) * np.sum((1 - share) * edges_bar)
+    high = ties(a, np.max(a), None, False) * np.sum(share * edges_bar)
+    return cast(low + high, a), weights_bar
+
+
+@histogram.forward
+def _(a_dot, a, out, bins=10, range=None, weights=None, weights_dot=None):
+    edges = out[1]
+    if weights_dot is None:
+        counts_dot = np.zeros(np.shape(out[0]))
+    else:
+        counts_dot = np.histogram(a, edges, None, None, weights_dot)[0]
+    if np.ndim(bins) > 0 or range is not None:
+        return counts_dot, np.zeros_like(edges)
+    low = np.sum(ties(a, np.min(a), None, False) * a_dot)
+    high = np.sum(ties(a, np.max(a), None, False) * a_dot)
+    return counts_dot, np.linspace(low, high, bins + 1)
+
+
+@rule(from_bins)
+def _(h, g, a, edges):
+    return np.histogram(a, edges, None, None, h)[0], np.zeros_like(a), np.zeros_like(edges)
+
+
+@_.forward
+def _(g_dot, a, edges, a_dot=None, edges_dot=None):
+    return from_bins(g_dot, a, edges)
