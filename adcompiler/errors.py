@@ -115,6 +115,10 @@ class OverlapError(AdcompilerError):
     """Arguments share memory at run time, and one of them is written."""
 
 
+class BackendWarning(UserWarning):
+    """The NumPy backend runs what another one was asked for; names the operation and its line."""
+
+
 def _restore(kind: type[AdcompilerError], message: str) -> AdcompilerError:
     """An error for pickle to fill: subclasses may have constructors of their own."""
     error = kind.__new__(kind, message)

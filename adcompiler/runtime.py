@@ -595,6 +595,12 @@ def bound(x):
         raise UnboundLocalError("a name is read that no path up to here has assigned")
 
 
+def check_exponent(n):
+    """Raise if `n` is negative: what was compiled for integers would compute with floats."""
+    if n < 0:
+        raise ValueError(f"an integer to the power of {n}: write the base as a float, e.g. 2.0**n")
+
+
 def check_length(items, count):
     """Raise as Python does if `items` cannot be unpacked into `count` targets."""
     if len(items) < count:

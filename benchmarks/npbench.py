@@ -92,7 +92,13 @@ class Kernel:
 
     def loss(self):
         """The sum of all that the kernel returns or writes, as a function of its arguments."""
-        written = [n for n in self.info["output_args"] if n in self.parameters]
+        before, after = self.arguments(), self.arguments()
+        self.function(*after)
+        written = [
+            name
+            for name, old, new in zip(self.parameters, before, after, strict=True)
+            if isinstance(old, np.ndarray) and not np.array_equal(old, new)
+        ]
         source = (
             f"def loss({', '.join(self.parameters)}):\n"
             f"    result = kernel({', '.join(self.parameters)})\n"

@@ -6,6 +6,7 @@ poles and jumps; those have tests of their own. `lambda *a: case.fn(*a, **case.k
 function that any other engine can be tested on.
 """
 
+import cmath
 import math
 import operator
 from dataclasses import dataclass, field
@@ -462,6 +463,8 @@ def _runtime(make):
 
 
 def _statistics(make):
+    yield Case(complex, (1.5,), {"imag": 0.5})
+    yield Case(cmath.log, (0.5 + 1.5j,))
     for shape in [(5,), (3, 4), (1, 4)]:
         yield Case(np.cov, (make(*shape),))
         yield Case(np.cov, (make(*shape),), {"bias": True})

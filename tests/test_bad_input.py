@@ -181,7 +181,7 @@ def with_an_unknown_keyword(x):
 @refused("complex", "", X)
 def with_complex_numbers(x):
     z = x * 1j
-    return np.sum(np.abs(z) ** 2)
+    return np.abs(np.sum(np.sort(z) * x))
 
 
 # -- results ---------------------------------------------------------------------------------------
@@ -520,7 +520,7 @@ def total(x, y=1.0):
         ("text", "argument `x` of `square` is a str"),
         (None, "argument `x` of `square` is a NoneType"),
         (1 + 2j, "complex"),
-        (np.array([1j]), "complex"),
+        (np.array([1j]), "returns an array"),
         ([], "no floats"),
         ([1, 2], "no floats"),
         ({"n": 1}, "no floats|dict"),

@@ -916,22 +916,23 @@ def _squeezed_to_a_number(x):
     return np.sum(y * y) * (3.0 if np.ndim(y) == 0 else 5.0)
 
 
-def _power_below_zero(x):
-    n = 0
-    while n > -2:
-        n -= 1
-    return np.sum(x) * 2**n
-
-
 @pytest.mark.parametrize(
     "f",
     [
         _every_third_trip, _diagonal_of_a_wide_matrix, _diagonal_below, _squeezed_to_a_number,
-        _power_below_zero,
     ],
 )  # fmt: skip
 def test_21_numbers_that_examples_do_not_tell(f):
     check(f, X, must_compile=True)
+
+
+def test_power_of_integers_that_turns_out_a_float():
+    def f(x, n):
+        return np.sum(x) * 2**n + np.sum(x) * 10**-n
+
+    np.testing.assert_allclose(grad(f)(X, 3), 8.001)
+    with pytest.raises(ValueError, match="write the base as a float"):
+        grad(f)(X, -2)
 
 
 def _two_of_them(x):

@@ -28,9 +28,22 @@ from adcompiler.rules import book
 
 if TYPE_CHECKING:
     from adcompiler.api import pipeline
+    from adcompiler.backends.native.jit import Loops
+    from adcompiler.backends.native.unsupported import Unsupported
     from adcompiler.ir.parse import Tree
 
 MANY = 32
+BACKENDS = ("numpy", "numba")
+
+
+def check_backend(name: str) -> None:
+    """Refuse a backend that there is not, or that needs what is not installed."""
+    if name not in BACKENDS:
+        raise ValueError(f"unknown backend {name!r}: there are 'numpy' and 'numba'")
+    if name == "numba":
+        from adcompiler.backends.native.jit import require
+
+        require()
 
 
 def tree_of(function: Callable) -> Tree:
@@ -56,6 +69,8 @@ class Specialisation:
         "emitted",
         "form",
         "globals",
+        "loops",
+        "unsupported",
     )
 
     def __init__(self) -> None:
@@ -71,6 +86,10 @@ class Specialisation:
         self.finish: Callable[[Any], Any] | None = None
         self.ir: Function | None = None
         self.version = book.VERSION
+        self.loops: Loops | None = None
+        """What runs on the native backend."""
+        self.unsupported: Unsupported | None = None
+        """Why nothing does, where it was asked for."""
 
     def guard(self, guards: list[Guard]) -> None:
         """What must still hold when the code is called again; plain globals are quick to check."""
@@ -112,8 +131,7 @@ class Derivative:
     ) -> None:
         if not callable(function):
             raise TypeError(f"{label} takes a function, not {type(function).__name__}")
-        if backend not in ("numpy",):
-            raise ValueError(f"unknown backend {backend!r}: 'numpy' is the one there is")
+        check_backend(backend)
         self._bound: tuple = ()
         if isinstance(function, types.MethodType):
             self._bound = (function.__self__,)
@@ -279,8 +297,6 @@ class Derivative:
     def compile(self, args: tuple, keywords: dict) -> Specialisation:
         """Source to running code, for the signature of these arguments."""
         from adcompiler.api import pipeline
-        from adcompiler.backends import python
-        from adcompiler.backends.emit import emit
 
         names = self.parameter_names()
         signature = signature_of(names, args, keywords, frozenset(self._static))
@@ -295,10 +311,10 @@ class Derivative:
         found.guard(lowered.guards)
         found.written = pipeline.written_leaves(function, signature)
         found.ir = function
-        pipeline.pack_called(function)
-        found.emitted = emitted = emit(pipeline.packed(function))
-        found.text = emitted.text
-        found.run = python.compile(emitted)
+        if self.backend == "numba":
+            self.emit_loops(found, function)
+        if found.loops is None:
+            self.emit_numpy(found, function)
         found.form = lowered.form
         found.finish = finisher(lowered.form)
         found.plain = (
@@ -308,6 +324,52 @@ class Derivative:
             and not keywords
         )
         return found
+
+    def emit_numpy(self, found: Specialisation, function: Function) -> None:
+        """The code of the NumPy backend."""
+        from adcompiler.api import pipeline
+        from adcompiler.backends import python
+        from adcompiler.backends.emit import emit
+
+        pipeline.pack_called(function)
+        header = []
+        if found.unsupported is not None:
+            header = [f"On the NumPy backend: {found.unsupported.what} has no loop lowering."]
+        found.emitted = emitted = emit(pipeline.packed(function), header)
+        found.text = emitted.text
+        found.run = python.compile(emitted)
+
+    def emit_loops(self, found: Specialisation, function: Function) -> None:
+        """The code of the native backend; a warning that names what has no loops, if it is that."""
+        from adcompiler.api import pipeline
+        from adcompiler.backends import python
+        from adcompiler.backends.emit import emit
+        from adcompiler.backends.native.jit import Loops
+        from adcompiler.backends.native.lower import lower
+        from adcompiler.backends.native.unsupported import Unsupported
+
+        try:
+            lowered = lower(function)
+        except Unsupported as problem:
+            found.unsupported = problem
+        except Exception as problem:  # a defect, for which the user need not pay
+            found.unsupported = Unsupported(f"a program that breaks lowering ({problem!r})")
+        if found.unsupported is not None:
+            warnings.warn(
+                f"{found.unsupported} has no loop lowering; "
+                f"{function.name} runs on the NumPy backend",
+                errors.BackendWarning,
+                stacklevel=5,
+            )
+            return
+        pipeline.check(lowered.function)
+
+        def instead() -> Callable:
+            return python.compile(emit(pipeline.packed(function)))
+
+        found.emitted = emitted = emit(pipeline.packed(lowered.function))
+        found.text = emitted.text
+        found.run = found.loops = Loops(emitted, lowered.constants, function, instead)
 
     def lower(self, signature: Signature, args: tuple, keywords: dict) -> pipeline.Primal:
         """The IR of this derivative, with the structure of what it returns."""
@@ -507,6 +569,20 @@ class Derivative:
         found, note = self._chosen(args, keywords)
         return note + explain(self, found, len(self._patterns))
 
+    def on_backend(self, backend: str) -> Derivative:
+        """The same derivative on another backend."""
+        made = type(self)(
+            self.primal,
+            self.mode,
+            self.label,
+            self.argnums,
+            self.argnames,
+            self.has_aux,
+            backend,
+        )
+        made._bound, made._simple = self._bound, self._simple
+        return made
+
     # -- as a method, pickled, shown -----------------------------------------------------------
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
@@ -684,25 +760,17 @@ def check_argument(place: Any, value: Any, names: list[str], function: str) -> N
     else:
         kind = f"a {type(value).__name__}"
     name = names[place] if isinstance(place, int) and place < len(names) else place
-    if isinstance(value, (complex, np.complexfloating)) or (
-        isinstance(value, np.ndarray) and value.dtype.kind == "c"
-    ):
-        reason = "derivatives with respect to complex numbers are not compiled yet"
-        remedy = "pass real and imaginary parts"
-    else:
-        reason = "a derivative needs a variable that can change by a little"
-        remedy = "pass floats, e.g. 2.0 or x.astype(float), or choose others with argnums"
     raise errors.DifferentiationError(
         f"argument `{name}` of `{function}` is {kind}",
-        reason=reason,
-        remedy=remedy,
+        reason="a derivative needs a variable that can change by a little",
+        remedy="pass floats, e.g. 2.0 or x.astype(float), or choose others with argnums",
     )
 
 
 def _is_float(value: Any) -> bool:
-    if isinstance(value, (float, np.floating)):
+    if isinstance(value, (float, complex, np.inexact)):
         return True
-    return isinstance(value, np.ndarray) and value.dtype.kind == "f"
+    return isinstance(value, np.ndarray) and value.dtype.kind in "fc"
 
 
 def check_overlap(written: list[int], leaves: list) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import builtins
 import functools
+import math
 import operator
 import warnings
 from collections.abc import Callable
@@ -26,6 +27,12 @@ _PRIMES = (
 )
 """Lengths to try. The second time they fall where they rise the first time: the diagonal of a
 matrix is as long as its shorter side, which is neither of the two for certain."""
+
+_LENGTHS = (_PRIMES, (range(2, 14), range(13, 1, -1)), (range(2, 10), range(9, 1, -1)))
+"""Shorter ones, and fewer, for arrays of many axes."""
+
+_LARGE = 20_000
+"""How many items an example may have before shorter lengths are tried."""
 
 OPERATORS: dict[Callable, Callable] = {
     operator.add: np.add,
@@ -97,7 +104,7 @@ def _is_pure_numpy(fn: Callable) -> bool:
 
 _PURE_BUILTINS = {
     abs, pow, round, divmod, float, int, bool, complex, len, min, max, sum, range, slice,
-    isinstance, str, repr, tuple, type, hasattr, getattr, any, all,
+    isinstance, str, repr, tuple, type, hasattr, getattr, any, all, complex.conjugate,
     np.array, np.zeros, np.empty, np.arange, np.concatenate, np.dot, np.where, np.vdot, np.inner,
     np.asarray, np.empty_like, np.copyto,
 }  # fmt: skip
@@ -308,6 +315,10 @@ class Atoms:
         return ("int", Value._count)
 
 
+class _TooLarge(Exception):
+    """An example of the lengths to try would have too many items."""
+
+
 class Undecided(Exception):
     """The result's type cannot be told."""
 
@@ -336,7 +347,7 @@ def result_type(fn: Callable, args: list, keywords: dict, fresh: Callable[[], An
         numbers = _unknown_integers([*args, *keywords.values()])
         if numbers:
             if fn in (operator.pow, builtins.pow) and isinstance(args[1], Value):
-                raise Undecided  # 2 ** -1 is 0.5
+                return T.FLOAT if answer.kind == "int" else answer  # 2 ** -1 is 0.5
             answer = _forget_numbers(answer, numbers, _affine(fn, args), fresh)
         if fn in RELAID or _METHODS.get(fn, fn) in RELAID or fn is getattr:
             answer = _forget_layout(answer)
@@ -583,10 +594,12 @@ def _elementwise_type(ufunc: np.ufunc, args: list, keywords: dict) -> Any:
 
 
 class _Sampler:
-    """Concrete samples of operands for one assignment of numbers to atoms."""
+    """Concrete samples of operands for one assignment of numbers to atoms: the first or second."""
 
-    def __init__(self, numbers: tuple[int, ...]) -> None:
-        self.numbers = numbers
+    def __init__(self, tier: int, turn: int) -> None:
+        self.tier = tier
+        self.turn = turn
+        self.numbers = _LENGTHS[tier][turn]
         self.atoms: dict[Any, int] = {}
         self.dims: list[Dim] = []
 
@@ -630,7 +643,7 @@ class _Sampler:
 
     def spread_out(self, array: np.ndarray) -> np.ndarray:
         """The array in another layout: columns first, or with gaps."""
-        if self.numbers is _PRIMES[0] and array.ndim > 1:
+        if self.turn == 0 and array.ndim > 1:
             return np.asfortranarray(array)
         wide = np.zeros([2 * n for n in array.shape], array.dtype)
         gaps = wide[tuple(slice(None, None, 2) for _ in array.shape)]
@@ -642,12 +655,15 @@ class _Sampler:
             case Scalar(kind=kind, dtype=dtype):
                 return _scalar_sample(kind, dtype)
             case Array(dtype=dtype, shape=shape) if shape is not None:
-                array = np.zeros([self.length(dim) for dim in shape], dtype)
+                lengths = [self.length(dim) for dim in shape]
+                if math.prod(lengths) > _LARGE and self.tier < len(_LENGTHS) - 1:
+                    raise _TooLarge
+                array = np.zeros(lengths, dtype)
                 if array.ndim >= 2 and array.shape[-1] == array.shape[-2]:
                     array[..., :, :] = np.eye(array.shape[-1])
                 elif array.dtype.kind in "fc":
                     array[...] = 0.5
-                if not type.contiguous:
+                if not type.contiguous and array.ndim:
                     array = self.spread_out(array)
                 return array
             case List(item=item) if item is not None:
@@ -667,10 +683,15 @@ def _probe(fn: Callable, args: list, keywords: dict, fresh: Callable[[], Any]) -
         for a in args
     )
     answers = []
-    for numbers in _PRIMES:
-        sampler = _Sampler(numbers)
-        arguments = [sampler.sample(arg) for arg in args]
-        named = {name: sampler.sample(arg) for name, arg in keywords.items()}
+    tier = 0
+    while len(answers) < 2:
+        sampler = _Sampler(tier, len(answers))
+        try:
+            arguments = [sampler.sample(arg) for arg in args]
+            named = {name: sampler.sample(arg) for name, arg in keywords.items()}
+        except _TooLarge:
+            tier, answers = tier + 1, []
+            continue
         try:
             with warnings.catch_warnings(), np.errstate(all="ignore"):
                 warnings.simplefilter("ignore")
@@ -693,7 +714,7 @@ class _Uniform(_Sampler):
 
 def _probe_rank(fn: Callable, args: list, keywords: dict, fresh: Callable[[], Any]) -> Any:
     """Rank and dtype alone, from arrays all of whose axes have one length."""
-    sampler = _Uniform(_PRIMES[0])
+    sampler = _Uniform(0, 0)
     try:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")

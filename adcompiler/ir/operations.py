@@ -91,7 +91,14 @@ def apply(resolver: Resolver, fn: Callable, args: list, keywords: dict, effect=F
     args, keywords = _make_static(resolver, fn, args, keywords)
     args = _arrays_of_lists(resolver, fn, args)
     pure = is_pure(fn) or book.lookup(fn) is not None or book.is_zero(fn)
-    type = result_type(fn, args, keywords, resolver.fresh) if pure and not effect else T.UNKNOWN
+    if _is_power_of_integers(fn, args):
+        out = resolver.value(T.Object(python_types.NoneType))
+        resolver.add(Op(runtime.check_exponent, [args[1]], {}, [out], effect=True))
+        type = T.INT
+    elif pure and not effect:
+        type = result_type(fn, args, keywords, resolver.fresh)
+    else:
+        type = T.UNKNOWN
     if effect and type is T.UNKNOWN:
         type = _effect_type(resolver, fn, args, keywords)
     effect = effect or not pure
@@ -107,6 +114,21 @@ def apply(resolver: Resolver, fn: Callable, args: list, keywords: dict, effect=F
         made.keeps = _may_raise(resolver, fn, args, type)
     resolver.add(made)
     return out
+
+
+def _is_power_of_integers(fn: Callable, args: list) -> bool:
+    """`m ** n` is an integer, if `n` is not negative, as in `m ** -k`."""
+    if fn not in (operator.pow, operator.ipow, builtins.pow) or len(args) != 2:
+        return False
+    if not isinstance(args[1], Value) or any(type_of(a) != _plain_int(a) for a in args):
+        return False
+    dim = dim_of(args[1])
+    assert dim is not None
+    return any(coefficient > 0 for _, coefficient in dim.terms)
+
+
+def _plain_int(operand: Any) -> Any:
+    return T.Scalar("int", None, getattr(type_of(operand), "dim", None))
 
 
 def _arrays_of_lists(resolver: Resolver, fn: Callable, args: list) -> list:
@@ -1268,6 +1290,9 @@ def _array_method(resolver: Resolver, base: Any, name: str, args: list, keywords
         return base
     if name in ("conj", "conjugate") and kind_is_real(kind):
         return base  # the same object, as NumPy has it
+    if name in ("conj", "conjugate") and isinstance(kind, T.Scalar):
+        own = complex.conjugate if kind.dtype is None else np.conjugate
+        return apply(resolver, own, [base], {})
     if name == "fill" and isinstance(kind, T.Array):
         if isinstance(base, Constant):
             raise _global_write(resolver, base)

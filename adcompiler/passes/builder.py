@@ -371,6 +371,11 @@ def is_number_like(operand: Any) -> bool:
 def fit(builder: Resolver, g: Any, like: Value) -> Any:
     """`g` as an adjoint of `like`: `unbroadcast` where the types do not show that it fits."""
     mine, wanted = type_of(g), T.target(like.type)
+    both = (T.Scalar, T.Array)
+    if isinstance(mine, both) and isinstance(wanted, both):
+        if mine.kind == "complex" and wanted.kind == "float":
+            g = builder.op(np.real, g)
+            mine = type_of(g)
     if isinstance(wanted, T.Scalar) and isinstance(mine, T.Scalar):
         if wanted.kind == "float" and mine.kind != "complex":
             narrower = wanted.dtype not in (None, "float64") and mine.dtype != wanted.dtype

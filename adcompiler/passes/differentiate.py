@@ -56,7 +56,6 @@ from adcompiler.ir.nodes import (
     Value,
     View,
     blocks,
-    defined,
     dimension,
     leaves,
     operands,
@@ -404,7 +403,10 @@ class _Reverse:
             for value in self.wrt:
                 writer.site = Site(None, "start")
                 g = self.take(value)
-                bars.append(writer.zeros(value) if g is None else g)
+                g = writer.zeros(value) if g is None else g
+                if _is_complex(value.type) and _is_real(type_of(g)):
+                    g = writer.op(operator.add, g, Constant(0j))
+                bars.append(g)
                 self.name_adjoint(bars[-1], value)
         backward = [*mirror.head.statements, *mirror.block.statements]
         self.record.backward = set(backward)
@@ -475,6 +477,8 @@ class _Reverse:
         """Add `g` to the adjoint of an operand."""
         if not isinstance(operand, Value) or not self.is_active(operand):
             return
+        if _is_complex(type_of(g)) and _is_real(operand.type):
+            g = self.writer.op(np.real, g)
         self.name_adjoint(g, operand)
         if operand in self.buffered:
             self.writer.add(Accumulate(self.buffer(operand), (), g))
@@ -1044,18 +1048,31 @@ SHAPES = {"like", "shape"}
 
 
 def refuse_complex(function: Function, is_active: Callable[[Any], bool]) -> None:
-    """Complex numbers may occur, but no derivative may pass through them."""
+    """Some rules hold for real numbers alone."""
     for statement in walk(function.body):
-        for value in defined(statement):
-            kind = T.target(value.type)
-            if isinstance(kind, (T.Scalar, T.Array)) and kind.kind == "complex":
-                if is_active(value):
-                    raise errors.DifferentiationError(
-                        "complex numbers on the way from input to result",
-                        reason="derivatives of complex values are not compiled yet",
-                        remedy="write the computation on real and imaginary parts",
-                        position=statement.origin.position if statement.origin else None,
-                    )
+        if not isinstance(statement, Op) or not any(map(is_active, statement.outs)):
+            continue
+        rule = book.lookup(split_name(statement))
+        if rule is None or not rule.real:
+            continue
+        for operand in (*statement.args, *statement.keywords.values()):
+            if any(_is_complex(type_of(leaf)) for leaf in (operand, *leaves(operand))):
+                raise errors.DifferentiationError(
+                    f"`{getattr(statement.fn, '__name__', 'call')}` of complex numbers",
+                    reason="its derivative rule holds for real numbers only",
+                    remedy="write it with real and imaginary parts",
+                    position=statement.origin.position if statement.origin else None,
+                )
+
+
+def _is_complex(kind: Any) -> bool:
+    kind = T.target(kind)
+    return isinstance(kind, (T.Scalar, T.Array)) and kind.kind == "complex"
+
+
+def _is_real(kind: Any) -> bool:
+    kind = T.target(kind)
+    return isinstance(kind, (T.Scalar, T.Array)) and kind.kind == "float"
 
 
 def operations_get(writer: Builder, base: Value, position: int) -> Any:

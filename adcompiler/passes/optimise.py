@@ -7,7 +7,9 @@ from adcompiler.ir.nodes import (
     Block,
     Constant,
     Function,
+    Loop,
     Op,
+    Range,
     Statement,
     Value,
     blocks,
@@ -39,7 +41,7 @@ def drop_needless_checks(function: Function) -> None:
 
 
 def drop_repeated_checks(block: Block, checked: frozenset = frozenset()) -> None:
-    """The length of an array is looked at once."""
+    """What cannot change is looked at once: the length of an array, the sign of an integer."""
     kept = []
     for statement in block.statements:
         match statement:
@@ -48,6 +50,13 @@ def drop_repeated_checks(block: Block, checked: frozenset = frozenset()) -> None
                     continue
                 if isinstance(target(items.type), Array):
                     checked |= {(items, count)}
+            case Op(fn=runtime.check_exponent, args=[Value() as exponent]):
+                if (exponent, None) in checked:
+                    continue
+                checked |= {(exponent, None)}
+            case Loop(index=Value() as index, domain=Range(start=Constant(value=start), step=step)):
+                if start >= 0 and isinstance(step, Constant) and step.value > 0:
+                    checked |= {(index, None)}
         for inner in blocks(statement):
             drop_repeated_checks(inner, checked)
         kept.append(statement)

@@ -307,14 +307,14 @@ class _Tangent:
                     remedy="keep it constant, or write the operation in other terms",
                     position=writer.position(),
                 )
-        if rule.kind == "elementwise":
+        if rule.kind == "elementwise" and rule.forward is None:
             self.elementwise(op, rule, bound)
             return
         answers = self.push_forward(op, rule, bound, fn, args, keywords)
         if len(op.outs) == 1:
             answers = (answers,)
         for out, answer in zip(op.outs, answers, strict=True):
-            self.define(out, answer)
+            self.define(out, self.spread(answer, out) if rule.kind == "elementwise" else answer)
 
     def push_forward(
         self, op: Op, rule: book.Rule, bound: dict, fn: Callable, args: list, keywords: dict
@@ -393,6 +393,11 @@ class _Tangent:
     def spread(self, dot: Operand, out: Value) -> Operand:
         """A tangent in the shape of its value, where an input was broadcast."""
         mine, wanted = type_of(dot), out.type
+        numbers = (T.Scalar, T.Array)
+        if isinstance(mine, numbers) and isinstance(wanted, numbers):
+            if wanted.kind == "complex" and mine.kind == "float":
+                dot = self.writer.op(operator.add, dot, Constant(0j))
+                mine = type_of(dot)
         if isinstance(wanted, T.Unknown):
             return self.writer.op(runtime.spread, dot, out)
         if isinstance(wanted, T.Scalar) or not is_number_like(out):

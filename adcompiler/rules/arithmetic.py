@@ -1,5 +1,6 @@
 """Sums, products, powers, choices and the parts of complex numbers."""
 
+import builtins
 import math
 
 import numpy as np
@@ -219,14 +220,15 @@ def fabs(x):
 
 
 @elementwise(np.absolute)
-def absolute(x):
-    return np.conjugate(np.sign(x)) if np.iscomplexobj(x) else np.sign(x)
+def absolute(x, out):
+    # The sign of a complex number, as a formula that has a derivative in its turn.
+    return np.conjugate(x) / (out + (out == 0)) if np.iscomplexobj(x) else np.sign(x)
 
 
 @absolute.forward
-def _(x_dot, x):
+def _(x_dot, x, out):
     if np.iscomplexobj(x):
-        return np.real(np.conjugate(np.sign(x)) * x_dot)
+        return np.real(np.conjugate(x) / (out + (out == 0)) * x_dot)
     return np.sign(x) * x_dot
 
 
@@ -243,6 +245,18 @@ def real(g, val):
 @linear(np.imag)
 def imag(g, val):
     return g * -1j if np.iscomplexobj(val) else np.zeros_like(g)
+
+
+@rule(builtins.complex)
+def complex_(g, real=0.0, imag=0.0):
+    return np.real(g), np.real(g * 1j)
+
+
+@complex_.forward
+def _(real=0.0, imag=0.0, real_dot=None, imag_dot=None):
+    if imag_dot is None:
+        return real_dot + 0j
+    return imag_dot * 1j if real_dot is None else real_dot + imag_dot * 1j
 
 
 @rule(np.angle)

@@ -27,6 +27,7 @@ A rule body is straight-line NumPy: assignments, operators, calls of NumPy and o
 such a condition is a refusal. So rules can be differentiated in their turn.
 """
 
+import cmath
 import inspect
 import math
 import operator
@@ -267,6 +268,21 @@ def _layout(fn: Callable, found: Rule | None):
     )
 
 
+def positional_names(fn: Callable) -> tuple[str, ...] | None:
+    """By what names `bind` knows the arguments of a call by position.
+
+    None where that depends on the call: a method that takes a shape as so many numbers, varargs.
+    """
+    key = canonical(fn)
+    found = lookup(key)
+    if found is None or fn in _VARARGS or key is np.clip:
+        return None
+    if isinstance(key, np.ufunc):
+        return found.parameters[: key.nin]
+    _signature, positional, _named, required, _defaults = _layout(key, found)
+    return None if "*" in required else positional
+
+
 _UFUNC_DEFAULTS = {
     "out": None,
     "where": True,
@@ -386,8 +402,11 @@ def _aliases() -> dict[Callable, Callable]:
         "copysign ldexp modf floor ceil trunc isnan isinf isfinite nextafter gcd lcm"
     ).split()
     for name, other in [*renamed.items(), *zip(same, same, strict=True)]:
-        if hasattr(math, name):
-            table[getattr(math, name)] = getattr(np, other)
+        for module in (math, cmath):
+            if hasattr(module, name):
+                table[getattr(module, name)] = getattr(np, other)
+    table[cmath.phase] = np.angle
+    table[complex.conjugate] = np.conjugate
     methods = (
         "all any argmax argmin argpartition argsort choose clip compress conj "
         "conjugate copy cumprod cumsum diagonal dot max mean min nonzero prod ravel repeat "

@@ -41,7 +41,7 @@ def _(x_dot, out):
     return cast(x_dot, out)
 
 
-@linear(float, complex, np.float16, np.float32, np.float64, np.longdouble)
+@linear(float, np.float16, np.float32, np.float64, np.longdouble)
 def convert(g, x):
     return cast(g, x)
 

@@ -1,5 +1,6 @@
 """Exponentials, logarithms and their kin."""
 
+import cmath
 import math
 
 import numpy as np
@@ -32,7 +33,7 @@ def log(x):
     return quotient(1, x)
 
 
-@elementwise(math.log, pole=True)
+@elementwise(math.log, cmath.log, pole=True)
 def math_log(x, out, base=None):
     if base is None:
         return quotient(1, x), None

@@ -4,6 +4,8 @@ They are written as functions so that nothing is built before one is asked for. 
 NumPy's; what only a method takes (`a.astype(order=...)`) stands beside it.
 """
 
+import builtins
+import cmath
 import math
 import operator
 from collections.abc import Callable
@@ -27,6 +29,7 @@ def _einsum(subscripts, /, *operands, out=None, optimize=False): ...
 def _arange(start_or_stop, /, stop=None, step=1, *, dtype=None, device=None, like=None): ...
 def _empty(shape, dtype=None, order="C", *, device=None, like=None): ...
 def _log(x, base=None, /): ...
+def _complex(real=0.0, imag=0.0): ...
 def _hypot(*coordinates): ...
 def _unary(x, /): ...
 def _remainder(x, y, /): ...
@@ -46,7 +49,6 @@ TABLE: dict[Callable, Callable] = {
     np.ascontiguousarray: _contiguous,
     np.asfortranarray: _contiguous,
     float: _convert,
-    complex: _convert,
     np.float64: _convert,
     np.float32: _convert,
     np.float16: _convert,
@@ -63,6 +65,8 @@ TABLE: dict[Callable, Callable] = {
     np.empty: _empty,
     np.zeros: _empty,
     math.log: _log,
+    cmath.log: _log,
+    builtins.complex: _complex,
     math.hypot: _hypot,
     math.erf: _unary,
     math.erfc: _unary,

@@ -3,6 +3,7 @@
 from tests.programs import (  # noqa: F401
     branches,
     calls,
+    complex_numbers,
     linear_algebra,
     lists,
     loops,
