@@ -6,10 +6,7 @@ from collections import Counter
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
 
-from adcompiler.api import pipeline  # noqa: E402  (after the threads are set)
-from adcompiler.ir.verify import verify  # noqa: E402
-
-pipeline.CHECKS.append(lambda function: verify(pipeline.packed(function)))
+import tests.verifying  # noqa: E402, F401  (after the threads are set)
 
 
 def pytest_terminal_summary(terminalreporter):

@@ -224,24 +224,29 @@ class _Verifier:
         self.no_reference([path], statement, "a path")
 
     def fail(self, statement: Statement | None, message: str) -> NoReturn:
-        dump = Dump()
-        lines = list(dump.function(self.function))
-        names = {repr(value): dump.operand(value) for value in list(dump.numbers)}
-        message = re.sub(r"%\w*\.\d+", lambda found: names.get(found[0], found[0]), message)
-        fault = next((k for k, (_, s) in enumerate(lines) if s is statement), 0)
-        if statement is None:
-            fault = len(lines) - 1
-        start, end = max(0, fault - 5), fault + 6
-        shown = [
-            f"{'-->' if k == fault else '   '} {line}"
-            for k, (line, _) in enumerate(lines[start:end], start)
-        ]
-        origin = statement.origin if statement is not None else None
-        raise VerifyError(
-            f"invalid IR in {self.function.name}: {message}",
-            position=origin.position if origin is not None else None,
-            notes=tuple(shown),
-        )
+        raise fault(self.function, statement, message)
+
+
+def fault(function: Function, statement: Statement | None, message: str) -> VerifyError:
+    """The error that shows the lines around a statement; None stands for the result."""
+    dump = Dump()
+    lines = list(dump.function(function))
+    names = {repr(value): dump.operand(value) for value in list(dump.numbers)}
+    message = re.sub(r"%\w*\.\d+", lambda found: names.get(found[0], found[0]), message)
+    place = next((k for k, (_, s) in enumerate(lines) if s is statement), 0)
+    if statement is None:
+        place = len(lines) - 1
+    start, end = max(0, place - 5), place + 6
+    shown = [
+        f"{'-->' if k == place else '   '} {line}"
+        for k, (line, _) in enumerate(lines[start:end], start)
+    ]
+    origin = statement.origin if statement is not None else None
+    return VerifyError(
+        f"invalid IR in {function.name}: {message}",
+        position=origin.position if origin is not None else None,
+        notes=tuple(shown),
+    )
 
 
 def _shape_only(fn: Any) -> bool:

@@ -100,6 +100,10 @@ class Record:
     place: dict[Statement, Block] = field(default_factory=dict)
     definition: dict[Value, Statement] = field(default_factory=dict)
     backward: set[Statement] = field(default_factory=set)
+    stands_for: dict[tuple[Value, Value], None] = field(default_factory=dict)
+    """What `place` lets the backward sweep read, each with the forward value that it equals."""
+    restores: dict[Statement, tuple[Statement, Value | None]] = field(default_factory=dict)
+    """From what undoes a store to the store, and the value that was read before it."""
 
     def find_homes(self) -> None:
         self.visit(self.function.body, ())
@@ -154,9 +158,15 @@ class Record:
         return steps[::-1]
 
 
+PLACED: list[Callable[[Function, Record], Any]] = []
+"""Called when saving is decided and written: the tests put the verifier of states here."""
+
+
 def place(function: Function, record: Record) -> None:
     """Give every use of a forward value in the backward sweep a way to get it; in place."""
     _Placing(function, record).run()
+    for verifier in PLACED:
+        verifier(function, record)
 
 
 class _Placing:
@@ -180,6 +190,12 @@ class _Placing:
         for statement in self.forward():
             if isinstance(statement, New):
                 self.births.setdefault(self.classes.find(statement.out), []).append(statement)
+        self.holders: dict[Any, set] = {}
+        """From a class to those of the lists that its references are taken out of."""
+        for statement in self.forward():
+            if isinstance(statement, (Load, Pop)) and T.is_ref(statement.out.type):
+                root = self.classes.find(statement.out)
+                self.holders.setdefault(root, set()).add(self.classes.find(statement.ref))
 
     def forward(self) -> list[Statement]:
         found = []
@@ -570,13 +586,21 @@ class _Placing:
         return any(self.inside(inner, block) for block in blocks(outer))
 
     def is_carried(self, loop: Loop, root: Any) -> bool:
-        return any(T.is_ref(p.type) and self.classes.find(p) is root for p in loop.carried)
+        """Whether memory of a class may live on into the next trip: in a name, or in a list."""
+        if any(T.is_ref(p.type) and self.classes.find(p) is root for p in loop.carried):
+            return True
+        for holder in self.holders.get(root, ()):
+            born = [self.record.loops[self.record.place[b]] for b in self.births.get(holder, ())]
+            if not all(loop in around for around in born) or self.is_carried(loop, holder):
+                return True
+        return False
 
     def is_elsewhere(self, statement: Statement, load: Load | Store, site: Site) -> bool:
         """Whether what the store writes is provably not what a reload at or before it reads.
 
         Both name one element (or row) of one array by their first index, and the store runs in a
-        loop that goes up: in the trip of the reload or later it writes at a higher index.
+        loop that goes up: in the trip of the reload or later it writes at a higher index.  A loop
+        around that one comes back to the lower indices on its next trip.
         """
         if not isinstance(statement, (Store, Accumulate)):
             return False
@@ -584,9 +608,16 @@ class _Placing:
         if stored is None or loaded is None or stored[0] is not loaded[0]:
             return False
         written, read = stored[1], loaded[1]
-        for loop in self.record.loops[self.record.place[statement]]:
+        loops = self.record.loops[self.record.place[statement]]
+        root = self.classes.find(load.ref)
+        born = [self.record.loops[self.record.place[b]] for b in self.births.get(root, ())]
+        for depth, loop in enumerate(loops):
             if loop.domain is None or loop.domain.reverse or loop.index is None:
                 continue
+            again = any(
+                not all(outer in around for around in born) or self.is_carried(outer, root)
+                for outer in loops[:depth]
+            )
             step, start = dim_of(loop.domain.step), dim_of(loop.domain.start)
             if step is None or step.constant is None or step.constant <= 0 or start is None:
                 continue
@@ -600,7 +631,7 @@ class _Placing:
                     return True
                 continue
             ahead = (read - trip).constant
-            same = loop in self.record.loops[self.record.place[load]]
+            same = not again and loop in self.record.loops[self.record.place[load]]
             if ahead is not None and same and ahead < offset and start.constant + ahead >= 0:
                 return True
         return False
@@ -672,6 +703,7 @@ class _Placing:
             pop.origin = first.origin if first is not None else None
             mirror.statements.insert(0, pop)
             self.popped[value] = out
+            record.stands_for[out, value] = None
             self.pops.add(pop)
         for index, (mirror_index, _block) in record.indices.items():
             self.popped[index] = mirror_index
@@ -769,10 +801,8 @@ class _Placing:
         if top:
             end = Site(None, "start", self.record.function.body)
             cache = {}
-            block.results = [
-                substitute(r, lambda v: self.at_hand(v, end, out, cache, None))
-                for r in block.results
-            ]
+            fetch = self.fetcher(end, out, cache, None)
+            block.results = [substitute(result, fetch) for result in block.results]
 
     def is_needed(self, statement: Statement) -> bool:
         return statement in self.live.statements
@@ -790,6 +820,7 @@ class _Placing:
         again = Value(value.name or store.ref.name, value.type)
         out.append(Load(fetch(store.ref), fetch(store.path), again, origin=marker.origin))
         self.popped[value] = again
+        self.record.stands_for[again, value] = None
 
     def restore(self, marker: Restore, out: list) -> None:
         """Put back what a store overwrote."""
@@ -811,6 +842,7 @@ class _Placing:
                 out.append(Pop(ref, Value(None, item), origin=origin))
             case Pop():
                 out.append(Append(ref, self.old_value(statement), origin=origin))
+        self.record.restores[out[-1]] = statement, self.old.get(statement)
 
     def old_value(self, statement: Statement) -> Operand:
         old = self.old[statement]
@@ -867,11 +899,19 @@ class _Placing:
             case _:
                 raise AssertionError(f"{value!r} is not at hand at {site}")
         cache[value] = again
+        self.record.stands_for[again, value] = None
         return again
 
     def fetcher(self, site: Site, out: list, cache: dict, user: Any) -> Callable[[Value], Operand]:
         """What gives an operand for a value that is read at a site."""
-        return lambda value: self.at_hand(value, site, out, cache, user)
+
+        def fetch(value: Value) -> Operand:
+            found = self.at_hand(value, site, out, cache, user)
+            if value in self.record.home:
+                self.record.stands_for[found, value] = None
+            return found
+
+        return fetch
 
     def export(self, value: Value) -> Value:
         """Hand a value out of the branches in which it is defined."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+import tests.verifying  # noqa: F401  (a complaint of the verifiers is a crash)
 from adcompiler.errors import AdcompilerError, VerifyError
 from tests.fuzz.agreement import FIRST_ORDER, MODES, Comparison, question
 from tests.fuzz.generate import Program

@@ -8,7 +8,7 @@
 A defect has a name, a reason in a line, the profile of programs that should find it, and a change
 (or several) of the compiler as in `patching`. Its derivatives are compared in `modes`. Numbers must
 give it away: a program is wrong, crashes, or changes an argument, while without the defect it does
-not. How many programs that takes with the verifier of the IR at work is counted beside it.
+not. How many programs that takes with the verifiers of the IR at work is counted beside it.
 """
 
 import argparse
@@ -36,7 +36,7 @@ from adcompiler.ir.nodes import (
     rewrite,
     walk,
 )
-from adcompiler.ir.verify import verify
+from adcompiler.passes import saving
 from adcompiler.passes.builder import ZERO
 from tests.fuzz.check import Outcome, check
 from tests.fuzz.generate import HEADER, generate
@@ -89,8 +89,11 @@ def wrong_rule(primal, function, **changes):
 
 def detected(defect: Defect, program, verifying=False) -> Outcome | None:
     """The failure of the program, if the defect is what makes it fail."""
-    checks = [lambda function: verify(pipeline.packed(function))] if verifying else []
-    with replaced("adcompiler.api.pipeline.CHECKS", checks):
+    checks, placed = (pipeline.CHECKS, saving.PLACED) if verifying else ([], [])
+    with (
+        replaced("adcompiler.api.pipeline.CHECKS", checks),
+        replaced("adcompiler.passes.saving.PLACED", placed),
+    ):
         with defect.installed():
             outcome = check(program, defect.modes)
         if outcome.failed and not check(program, defect.modes).failed:
