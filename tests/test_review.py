@@ -1042,3 +1042,136 @@ def _grid(x):
 @pytest.mark.parametrize("f", [_quiet_views, _tangent_of_what_was_broadcast, _ufuncs_where, _grid])
 def test_24_what_was_refused_or_crashed(f):
     check(f, X, must_compile=True)
+
+
+# 25: lists and dicts are objects --------------------------------------------------------------
+def _item_changed_while_a_branch_is_evaluated(x):
+    state = {"u": x, "s": 1.7}
+    state["s"] += 1.0 if [2 for i in enumerate(x) if i] else 1.0
+    return x[0] * state["s"]
+
+
+def _put(state, value):
+    state["s"] = value * value
+    return value
+
+
+def _argument_evaluated_before_a_branch(x):
+    state = {"s": x[0]}
+    _put(state, x[1] if x[0] > 0 else x[2])
+    return state["s"] * x[3]
+
+
+def _one_of_two_dicts(x):
+    first, second = {"s": x[0]}, {"s": x[1]}
+    either = first if x[2] > 0 else second
+    either["s"] = x[2] * x[3]
+    return first["s"] * 2.0 + second["s"]
+
+
+def _one_of_two_dicts_then_the_other_name(x):
+    first, second = {"s": x[0]}, {"s": x[1]}
+    either = first if x[2] > 0 else second
+    first["s"] = x[3] * x[3]
+    return either["s"]
+
+
+def _another_name_for_a_list_that_was_given(xs):
+    ys = xs
+    ys.append(ys[0] * 3.0)
+    return sum(xs)
+
+
+def _list_given_as_it_was_made(x):
+    return _another_name_for_a_list_that_was_given([x[0] * x[1]]) * x[2]
+
+
+def _list_in_a_dict(x):
+    state = {"xs": [x[0]], "n": 0.0}
+    ys = state["xs"]
+    for v in x:
+        ys.append(v * v)
+        state["n"] = state["n"] + v
+    return sum(state["xs"]) * state["n"]
+
+
+def _dict_made_anew_in_a_loop(x):
+    state = {"s": x[0], "v": 1.0}
+    first = state
+    for v in x:
+        state = {"s": state["s"] * v + 1.0, "v": state["v"] + v}
+    return state["s"] * state["v"] + first["s"]
+
+
+def _dict_under_two_names_in_a_loop(x):
+    state = {"s": x[0], "v": 1.0}
+    same = state
+    for v in x:
+        same["s"] = state["s"] * v
+        state["v"] += same["s"]
+    return state["s"] + same["v"]
+
+
+def _dict_changed_through_one_name_of_two_after_a_loop(x):
+    a = {"s": x[0]}
+    b = a
+    for v in x:
+        a = {"s": a["s"] * v}
+        b = a
+    a["s"] = x[1] * x[1]
+    return b["s"]
+
+
+def _dict_changed_in_one_branch(x):
+    state = {"s": x[0]}
+    other = state
+    if x[1] < 0:
+        state["s"] = state["s"] * x[2]
+    else:
+        other = {"s": x[3]}
+    return state["s"] + other["s"] * x[4]
+
+
+def _dict_changed_in_recursion(x):
+    state = {"s": x[0]}
+
+    def down(n, state):
+        if n == 0:
+            return 0.0
+        state["s"] = state["s"] * x[n]
+        return down(n - 1, state)
+
+    down(3, state)
+    return state["s"]
+
+
+def _nested_dicts(x):
+    model = {"a": {"w": x[0]}, "b": {"w": x[1]}}
+    for name in ("a", "b"):
+        layer = model[name]
+        for v in x:
+            layer["w"] = layer["w"] * v + 0.5
+    return model["a"]["w"] * model["b"]["w"]
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        _item_changed_while_a_branch_is_evaluated, _argument_evaluated_before_a_branch,
+        _list_given_as_it_was_made, _list_in_a_dict, _dict_made_anew_in_a_loop,
+        _dict_under_two_names_in_a_loop, _dict_changed_in_one_branch, _nested_dicts,
+    ],
+)  # fmt: skip
+def test_25_lists_and_dicts_are_objects(f):
+    check(f, X, must_compile=True)
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        _one_of_two_dicts, _one_of_two_dicts_then_the_other_name, _dict_changed_in_recursion,
+        _dict_changed_through_one_name_of_two_after_a_loop,
+    ],
+)  # fmt: skip
+def test_25_which_of_two_objects(f):
+    check(f, X)

@@ -94,7 +94,7 @@ def _item_read(statement: Statement | None, place: int) -> Value | None:
             pass
         case Load(ref=whole, path=(Constant(value=k),)):
             pass
-        case View(fn=operator.getitem, ref=whole, path=(Constant(value=k),)):
+        case View(fn=operator.getitem, ref=whole, args=[(Constant(value=k),)]):
             pass
         case _:
             return None

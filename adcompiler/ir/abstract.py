@@ -8,7 +8,7 @@ an array or list.  None of these exist in the IR.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -120,8 +120,14 @@ def same_static(a: Any, b: Any) -> bool:
     return False
 
 
-def structure(value: Any, widen: bool = False) -> Structure:
-    """The structure of an abstract value; `widen`: numbers known now may change."""
+def structure(value: Any, widen: bool = False, known: Container[int] = ()) -> Structure:
+    """The structure of an abstract value.
+
+    `widen`: numbers known now may change. `known`: lists and dicts, by identity, that are the same
+    on all paths; others are told by what they contain.
+    """
+    if id(value) in known:
+        return Static(value)
     if value is UNBOUND:
         return Nothing()
     if isinstance(value, Value):
@@ -131,9 +137,9 @@ def structure(value: Any, widen: bool = False) -> Structure:
             return Leaf(_without_value(type_of(value)))
         return Static(value)
     if isinstance(value, (tuple, list)):
-        return Items(type(value), tuple(structure(item, widen) for item in value))
+        return Items(type(value), tuple(structure(item, widen, known) for item in value))
     if isinstance(value, dict):
-        items = tuple(structure(item, widen) for item in value.values())
+        items = tuple(structure(item, widen, known) for item in value.values())
         return Items(dict, items, tuple(value))
     return Static(value)
 

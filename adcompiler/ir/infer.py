@@ -682,7 +682,7 @@ def _probe(fn: Callable, args: list, keywords: dict, fresh: Callable[[], Any]) -
         isinstance(type_of(a), List) and not isinstance(a, list) and type_of(a).length is None
         for a in args
     )
-    answers = []
+    answers: list[tuple[Any, _Sampler]] = []
     tier = 0
     while len(answers) < 2:
         sampler = _Sampler(tier, len(answers))

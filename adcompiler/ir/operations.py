@@ -94,7 +94,7 @@ def apply(resolver: Resolver, fn: Callable, args: list, keywords: dict, effect=F
     if _is_power_of_integers(fn, args):
         out = resolver.value(T.Object(python_types.NoneType))
         resolver.add(Op(runtime.check_exponent, [args[1]], {}, [out], effect=True))
-        type = T.INT
+        type: Any = T.INT
     elif pure and not effect:
         type = result_type(fn, args, keywords, resolver.fresh)
     else:
@@ -404,9 +404,8 @@ def _contains(resolver: Resolver, items: Any, item: Any) -> Any:
 def in_place(resolver: Resolver, fn: Callable, old: Any, value: Any, item: bool = False) -> Any:
     """`old op= value`; gives what the name stands for afterwards."""
     if isinstance(old, list) and fn is operator.iadd and static_items(value) is not None:
-        changed = old + (static_items(value) or [])
-        resolver.replace(old, changed)
-        return changed
+        resolver.replace(old, old + (static_items(value) or []))
+        return old
     if isinstance(old, (tuple, list)):
         return binary(resolver, IN_PLACE.get(fn, fn), old, value)
     if isinstance(old, Constant) and isinstance(value, Constant):
@@ -476,7 +475,7 @@ def get_item(resolver: Resolver, base: Any, index: Any) -> Any:
     if isinstance(base, (tuple, list)) and not isinstance(index, (tuple, list)):
         if isinstance(index, Constant):
             try:
-                return base[index.value]
+                return resolver.usable(base[index.value])
             except IndexError:
                 raise resolver.error("index out of range", f"there are {len(base)} items") from None
         if isinstance(index, Slice) and is_constant_slice(index):
@@ -493,7 +492,7 @@ def get_item(resolver: Resolver, base: Any, index: Any) -> Any:
         if isinstance(index, tuple) and all(isinstance(i, Constant) for i in index):
             index = Constant(python_value(index))
         if isinstance(index, Constant) and index.value in base:
-            return base[index.value]
+            return resolver.usable(base[index.value])
         if isinstance(index, Value) and index.uid in resolver.parameter_of:
             raise NeedStatic(index)
         raise resolver.error(

@@ -24,11 +24,12 @@ import gast
 import numpy as np
 
 from adcompiler import errors, runtime
-from adcompiler.ir import abstract, operations, recursion
+from adcompiler.ir import abstract, heap, operations, recursion
 from adcompiler.ir import types as T
 from adcompiler.ir.abstract import Closure, Items, Leaf, Mismatch, Static
 from adcompiler.ir.guards import Guard, NeedStatic, NeedUnroll, contents_of
 from adcompiler.ir.infer import dim_of, join, type_of
+from adcompiler.ir.joins import Arm, Conflict, Join
 from adcompiler.ir.nodes import (
     UNBOUND,
     Append,
@@ -109,6 +110,10 @@ class Resolver:
         """Lists and dicts that are not the function's own (held, so that ids stay theirs)."""
         self.argument_objects: dict[int, Any] = {}
         self.changed_arguments = False
+        self.frozen: dict[int, Any] = {}
+        """Lists and dicts that stand for one of two: a change might have to change another."""
+        self.conflicted: dict[int, Any] = {}
+        """Those to which two paths gave different structures: an error if they are read."""
         self.fresh_lists: set[Value] = set()
         """Lists by the names they were born under: two of them are two lists."""
         self.pending: list[set[tuple[int, str]]] = []
@@ -196,8 +201,10 @@ class Resolver:
                 "use a loop instead of deep recursion",
             )
         env = self.bind(tree, args, keywords, defaults, keyword_defaults)
-        for value in env.values():
+        for name, value in env.items():
             self.refuse_lazy(value)
+            if self.frames and heap.is_object(value) and not self.is_held(value):
+                env[name] = self.settle(value)
         if recursion.is_recursive(self, tree, env):
             return recursion.call(self, tree, env, parent)
         return self.interpret(tree, env, parent)
@@ -467,7 +474,8 @@ class Resolver:
 
     def bind_name(self, name: str, value: Any) -> None:
         self.refuse_lazy(value)
-        value = self.settle(value)
+        if not (heap.is_object(value) and self.is_held(value)):
+            value = self.settle(value)
         if isinstance(value, Value) and value.name is None and self.fixed_origin is None:
             value.name = name
         elif isinstance(value, Constant) and isinstance(value.value, np.ndarray):
@@ -492,34 +500,27 @@ class Resolver:
                 "write a list: [...]",
             )
 
-    def replace(self, old: Any, new: Any) -> None:
-        """What stood for a dict or list of known structure is changed under all its names."""
-        if id(old) in self.global_objects:
+    def replace(self, thing: Any, new: Any) -> None:
+        """A dict or list of known structure contains something else from now on."""
+        if id(thing) in self.global_objects:
             raise self.error(
                 "change of a global list or dict",
                 "a derivative call must not change what its caller holds",
                 "copy it inside the function first, or pass it as an argument",
             )
-        self.changed_arguments = self.changed_arguments or id(old) in self.argument_objects
+        if id(thing) in self.frozen:
+            raise self.error(
+                "change of a list or dict that is one of two",
+                "which one it is, is decided when the program runs",
+                "change it in each branch, or copy it first",
+            )
+        self.changed_arguments = self.changed_arguments or id(thing) in self.argument_objects
+        heap.put(thing, new)
 
-        def visit(value: Any) -> Any:
-            if value is old:
-                return new
-            if isinstance(value, (tuple, list)):
-                items = [visit(item) for item in value]
-                if all(a is b for a, b in zip(items, value, strict=True)):
-                    return value
-                return type(value)(items)
-            if isinstance(value, dict):
-                named = {k: visit(v) for k, v in value.items()}
-                return value if all(named[k] is v for k, v in value.items()) else named
-            return value
-
-        for frame in self.frames:
-            for name, value in frame.env.items():
-                changed = visit(value)
-                if changed is not value:
-                    frame.env[name] = changed
+    def is_held(self, thing: Any) -> bool:
+        """Whether a name leads to a list or dict already: then it is one object for all."""
+        named = [value for frame in self.frames for value in frame.env.values()]
+        return id(thing) in heap.objects_among(named) or id(thing) in self.global_objects
 
     def settle(self, value: Any) -> Any:
         """A list that gets a name becomes an object that can be appended to."""
@@ -605,8 +606,8 @@ class Resolver:
             return then() if test else orelse()
         if isinstance(test, Constant):
             return then() if test.value else orelse()
-        before = [dict(frame.env) for frame in self.frames_in_scope()]
-        outcomes = []
+        before = heap.take(self.frames)
+        arms: list[Arm] = []
         bottoms: list[bool] = []
         node, origin = self.node, self.origin
         for run in (then, orelse):
@@ -619,63 +620,18 @@ class Resolver:
                 except recursion.Bottom:
                     result, dead, bottom = None, True, True
                 bottoms.append(bottom)
-            envs = [frame.env for frame in self.frames_in_scope()]
-            self.restore(before)
+            after = heap.take(self.frames, [result, *(t for t, _ in before.heap.values())])
+            heap.put_back(before, self.frames)
             self.node, self.origin = node, origin
-            outcomes.append((block, result, dead, envs))
-        (then_block, a, then_dead, then_envs), (else_block, b, else_dead, else_envs) = outcomes
-        statement = If(test, then_block, else_block, [])
-        if then_dead and else_dead and any(bottoms):
-            raise recursion.Bottom
-        if then_dead and else_dead:
+            arms.append(Arm(block, result, dead, after))
+        statement = If(test, arms[0].block, arms[1].block, [])
+        if all(arm.dead for arm in arms):
+            if any(bottoms):
+                raise recursion.Bottom
             self.add(statement)
             self.dead = True
-            return a
-
-        merged: dict[tuple[int, int], Any] = {}
-
-        def merge(p: Any, q: Any, name: str | None) -> Any:
-            """One thing for both; two names of one thing stay names of one."""
-            if (id(p), id(q)) not in merged:
-                merged[id(p), id(q)] = merge_new(p, q, name)
-            return merged[id(p), id(q)]
-
-        def merge_new(p: Any, q: Any, name: str | None) -> Any:
-            if p is q or abstract.same_static(p, q):
-                return p
-            if then_dead:
-                p = UNBOUND
-            if else_dead:
-                q = UNBOUND
-            try:
-                form = abstract.join_structures(
-                    abstract.structure(p), abstract.structure(q), self.widen
-                )
-            except Mismatch:
-                return Conflict(name)
-            if isinstance(form, Static):
-                return form.value
-            then_block.results += [self.joinable(leaf) for leaf in abstract.flatten(p, form)]
-            else_block.results += [self.joinable(leaf) for leaf in abstract.flatten(q, form)]
-
-            unbound = any(self.may_be_unbound(v) for v in (p, q))
-
-            def leaf(type: Any, name: str | None) -> Value:
-                out = self.value(type, name)
-                statement.outs.append(out)
-                if unbound:
-                    self.maybe_unbound.add(out)
-                return out
-
-            return abstract.build(form, leaf, name)
-
-        for frame, p_env, q_env in zip(self.frames_in_scope(), then_envs, else_envs, strict=True):
-            names = dict.fromkeys([*p_env, *q_env])
-            frame.env = {
-                name: merge(p_env.get(name, UNBOUND), q_env.get(name, UNBOUND), name)
-                for name in names
-            }
-        result = merge(a, b, None) if a is not None or b is not None else None
+            return arms[0].result
+        result = Join(self, statement, before, *arms).run()
         self.add(statement)
         return result
 
@@ -693,14 +649,6 @@ class Resolver:
                 self.checked.add((self.block, leaf))
                 out = self.value(T.Object(type(None)))
                 self.add(Op(runtime.bound, [leaf], {}, [out], effect=True))
-
-    def frames_in_scope(self) -> list[Frame]:
-        """The frames whose names a statement can change: its own, and those around it."""
-        return list(self.frames)
-
-    def restore(self, envs: list[dict]) -> None:
-        for frame, env in zip(self.frames_in_scope(), envs, strict=True):
-            frame.env = dict(env)
 
     def widen(self, p: T.Dim, q: T.Dim) -> T.Dim:
         return T.symbol(self.fresh())
@@ -727,7 +675,7 @@ class Resolver:
             sequence = operations.sequence(self, iterable)
             domain = Range(Constant(0), sequence.length, Constant(1))
         simple = isinstance(node.target, gast.Name) and sequence is None
-        before = [dict(frame.env) for frame in self.frames]
+        before = heap.take(self.frames)
 
         def head(index: Value) -> None:
             if simple:
@@ -744,7 +692,7 @@ class Resolver:
             if need.index not in self.index_of.get(key, ()):
                 raise
             self.unrolled.add(key)
-            self.restore(before)
+            heap.put_back(before, self.frames)
             self.for_loop(node)
 
     index_of: dict[Any, list]
@@ -816,13 +764,16 @@ class Resolver:
         body, stop = self.loop_body(node)
         names = self.changed_names(node)
         outer_node, outer_origin = self.node, self.origin
-        before = [dict(frame.env) for frame in self.frames]
+        before = heap.take(self.frames)
         entry = self.fresh()
         key = self.loop_key(node)
         memo = self.loop_memo.setdefault(key, {})
+        there = before.heap
+        objects = self.changed_objects(node, before)
+        names.update({place: heap.contents(thing) for place, thing in objects.items()})
         forms: dict[tuple[int, str], Any] = {}
         for place, init in names.items():
-            form = abstract.structure(init, widen=True)
+            form = abstract.structure(init, place not in objects, there)
             with contextlib.suppress(Mismatch):
                 known = memo.get(place)
                 if known is not None:
@@ -847,9 +798,7 @@ class Resolver:
             for place, init in names.items():
                 if self.may_be_unbound(init):
                     self.maybe_unbound.update(_values(params[place]))
-            for (depth, name), value in params.items():
-                if value is not UNBOUND:
-                    self.frames[depth].env[name] = value
+            self.enter_state(params, objects)
             changes = self.type_changes
             unknown = {p for p, form in forms.items() if isinstance(form, abstract.Nothing)}
             self.pending.append(set() if strict else unknown)
@@ -866,17 +815,22 @@ class Resolver:
                     self.pending.pop()
                     waited, self.waited = self.waited, waited_before or self.waited
             results = {
-                (depth, name): self.frames[depth].env.get(name, UNBOUND) for depth, name in forms
+                (depth, name): heap.contents(objects[depth, name])
+                if (depth, name) in objects
+                else self.frames[depth].env.get(name, UNBOUND)
+                for depth, name in forms
             }
             flag = self.frame.env.get(stop, UNBOUND) if stop is not None else None
-            self.restore(before)
+            heap.put_back(before, self.frames)
             self.node, self.origin = outer_node, outer_origin
             settled = changes == self.type_changes
             for place, form in forms.items():
                 result = UNBOUND if dead else results[place]
+                after = abstract.structure(result, known=there)
+                form = self.told_apart(form, after, place, before)
                 try:
                     wider = abstract.join_structures(
-                        form, abstract.structure(result), self.carried_dim(entry, place, start)
+                        form, after, self.carried_dim(entry, place, start)
                     )
                 except Mismatch:
                     raise self.error(
@@ -911,8 +865,10 @@ class Resolver:
             return value
 
         runs = domain is None or _runs(domain)
-        for (depth, name), form in forms.items():
-            built = self.frames[depth].env[name] = abstract.build(form, out, name)
+        state = {place: abstract.build(form, out, place[1]) for place, form in forms.items()}
+        self.enter_state(state, objects)
+        self.freeze_made(results, state, there)
+        for (depth, name), built in state.items():
             result = UNBOUND if dead else results[depth, name]
             if self.may_be_unbound(result) or (
                 not runs and self.may_be_unbound(names[depth, name])
@@ -920,6 +876,55 @@ class Resolver:
                 self.maybe_unbound.update(_values(built))
         if domain is None and isinstance(flag, Constant) and not flag.value and not dead:
             raise self.error("endless loop", "no path leaves it")
+
+    def enter_state(
+        self, state: dict[tuple[int, str], Any], objects: dict[tuple[int, str], Any]
+    ) -> None:
+        """Let names stand for what a loop carries, and objects contain it."""
+        for (depth, name), value in state.items():
+            if (depth, name) in objects:
+                heap.put(objects[depth, name], value)
+            elif value is not UNBOUND:
+                self.frames[depth].env[name] = value
+
+    def told_apart(self, form: Any, after: Any, place: tuple[int, str], before: Any) -> Any:
+        """A name that gets another list or dict in each trip is told by what that contains."""
+        thing = form.value if isinstance(form, Static) else None
+        if not heap.is_object(thing) or not isinstance(after, Items):
+            return form
+        if heap.ways_to(thing, before) > 1:
+            self.frozen[id(thing)] = thing  # the first trip might change it under this name
+        held = before.heap[id(thing)][1]
+        return abstract.structure(held, True, before.heap)
+
+    def freeze_made(self, results: dict, state: dict, known: Any) -> None:
+        """Lists and dicts made in the loop that two names lead to are one: two are built here."""
+        made = [
+            (place, thing)
+            for place, result in results.items()
+            for key, thing in heap.objects_among([result]).items()
+            if key not in known and thing is not result or heap.is_object(result)
+        ]
+        ways: dict[int, int] = {}
+        for _, thing in made:
+            if id(thing) not in known:
+                ways[id(thing)] = ways.get(id(thing), 0) + 1
+        for place, thing in made:
+            if ways.get(id(thing), 0) > 1:
+                for built in heap.objects_among([state[place]]).values():
+                    self.frozen[id(built)] = built
+
+    def changed_objects(self, node: Any, before: heap.Snapshot) -> dict[tuple[int, str], Any]:
+        """Lists and dicts of known structure that the body may change, by a place of their own."""
+        if not _may_change_items(node):
+            return {}
+        names = heap.names_of(before)
+        things = [thing for thing, _ in before.heap.values() if id(thing) not in self.frozen]
+        return {
+            (~k, names.get(id(thing), "item")): thing
+            for k, thing in enumerate(things)
+            if id(thing) not in self.global_objects
+        }
 
     def indices(self, key: Any) -> list:
         if not hasattr(self, "index_of"):
@@ -935,10 +940,6 @@ class Resolver:
                 continue
             changed[depth, name] = self.frame.env.get(name, UNBOUND)
         for level, frame in enumerate(self.frames):
-            # A dict or list of known structure may change under any of its names.
-            for name, value in frame.env.items():
-                if isinstance(value, (dict, list)) and _may_change_items(node):
-                    changed.setdefault((level, name), value)
             # A nested function that is called in the body may rebind names of frames around it.
             if any(isinstance(v, Closure) for v in frame.env.values()):
                 for value in list(frame.env.values()):
@@ -1080,7 +1081,10 @@ class Resolver:
                     "",
                     "use strings or numbers written in the source as keys",
                 )
-            items[k.value] = self.eval(value)
+            item = self.eval(value)
+            if not (heap.is_object(item) and self.is_held(item)):
+                item = self.settle(item)
+            items[k.value] = item
         return items
 
     def lambda_(self, node: gast.Lambda) -> Closure:
@@ -1190,6 +1194,16 @@ class Resolver:
 
     # -- names --------------------------------------------------------------------------------
 
+    def usable(self, value: Any) -> Any:
+        """The value, unless two paths made different things of it."""
+        if isinstance(value, Conflict) or id(value) in self.conflicted:
+            raise self.error(
+                "a list or dict with different items on different paths",
+                "which items it has must be known at compile time",
+                "give it the same items on both paths",
+            )
+        return value
+
     def lookup(self, name: str) -> Any:
         """What a name stands for: local, of an enclosing function, global, or builtin."""
         frame = self.frame
@@ -1210,7 +1224,7 @@ class Resolver:
                 )
             if self.maybe_unbound:
                 self.check_bound(name, value)
-            return value
+            return self.usable(value)
         if name in frame.tree.locals and name not in frame.nonlocals:
             self.wait_for(name)
             raise self.error(
@@ -1310,13 +1324,6 @@ def _nonlocal_names(tree: Tree) -> list[str]:
     return [
         n for part in gast.walk(tree.node) if isinstance(part, gast.Nonlocal) for n in part.names
     ]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Conflict:
-    """A name bound to things on two paths that nothing can stand for; an error if read."""
-
-    name: str | None
 
 
 def resolve(

@@ -59,7 +59,9 @@ from adcompiler.ir.nodes import (
 )
 from adcompiler.rules import book
 
-SHAPE_ONLY = {np.zeros_like, np.empty_like, np.ones_like, dimension, np.shape, len}
+SHAPE_ONLY = {
+    np.zeros_like, np.empty_like, np.ones_like, dimension, np.shape, len, runtime.check_length,
+}  # fmt: skip
 """Functions that look at the shape and dtype of an array alone."""
 
 ALWAYS_VIEW = {

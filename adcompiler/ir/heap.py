@@ -1,0 +1,138 @@
+"""Lists and dicts of known structure, while a function is interpreted.
+
+The interpreter holds a Python list or dict of abstract values for a list or dict of the program
+whose structure is known. Its identity is that of the program's object: all names of one object
+hold one Python object, and a change is made in place. What it contains is then part of the state
+of the program, as the names of a frame are: a branch and a loop take a `Snapshot` before, put it
+back, and join what is left behind (`joins`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from adcompiler.ir.abstract import Closure, Method, Partial
+
+if TYPE_CHECKING:
+    from adcompiler.ir.resolve import Frame
+
+Heap = dict[int, tuple[Any, Any]]
+"""By identity: an object, and what it contains."""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What the names of all frames stand for, and what the objects among that contain."""
+
+    envs: list[dict[str, Any]]
+    heap: Heap
+
+
+def is_object(value: Any) -> bool:
+    """Whether the abstract value is an object that can be changed."""
+    return isinstance(value, (list, dict))
+
+
+def contents(thing: Any) -> Any:
+    """What an object contains now, as a list or dict of its own."""
+    return list(thing) if isinstance(thing, list) else dict(thing)
+
+
+def put(thing: Any, new: Any) -> None:
+    """Let an object contain something else."""
+    new = contents(new)
+    thing.clear()
+    if isinstance(thing, list):
+        thing.extend(new)
+    else:
+        thing.update(new)
+
+
+def parts(value: Any) -> Iterator[Any]:
+    """What an abstract value consists of."""
+    if isinstance(value, (tuple, list)):
+        yield from value
+    elif isinstance(value, dict):
+        yield from value.values()
+    elif isinstance(value, Closure):
+        frame = value.frame
+        while frame is not None:
+            yield from frame.env.values()
+            frame = frame.parent
+        yield from value.defaults
+        yield from value.keyword_defaults.values()
+    elif isinstance(value, Method):
+        yield value.receiver
+    elif isinstance(value, Partial):
+        yield value.function
+        yield from value.args
+        yield from value.keywords.values()
+
+
+def objects_among(values: Iterable[Any]) -> dict[int, Any]:
+    """All objects that the values lead to, by identity."""
+    found: dict[int, Any] = {}
+    seen: set[int] = set()
+    todo = list(values)
+    while todo:
+        value = todo.pop()
+        if not isinstance(value, (tuple, list, dict, Closure, Method, Partial)):
+            continue
+        if id(value) in seen:
+            continue
+        seen.add(id(value))
+        if is_object(value):
+            found[id(value)] = value
+        todo += parts(value)
+    return found
+
+
+def take(frames: list[Frame], also: Iterable[Any] = ()) -> Snapshot:
+    """The state now; of the objects, those that the names and `also` lead to."""
+    named = [value for frame in frames for value in frame.env.values()]
+    passed = [value for frame in frames for value in frame.arguments.values()]
+    found = objects_among([*named, *passed, *also])
+    heap = {key: (thing, contents(thing)) for key, thing in found.items()}
+    return Snapshot([dict(frame.env) for frame in frames], heap)
+
+
+def put_back(snapshot: Snapshot, frames: list[Frame]) -> None:
+    """Make the state what it was."""
+    for frame, env in zip(frames, snapshot.envs, strict=True):
+        frame.env = dict(env)
+    for thing, held in snapshot.heap.values():
+        put(thing, held)
+
+
+def names_of(snapshot: Snapshot) -> dict[int, str]:
+    """What to call each object: the name that leads to it."""
+    found: dict[int, str] = {}
+
+    def visit(value: Any, name: str) -> None:
+        if is_object(value):
+            if id(value) in found:
+                return
+            found[id(value)] = name
+        if isinstance(value, dict):
+            for key, item in value.items():
+                visit(item, f"{name}_{key}")
+        elif isinstance(value, (tuple, list)):
+            for k, item in enumerate(value):
+                visit(item, f"{name}_{k}")
+
+    for env in reversed(snapshot.envs):
+        for name, value in env.items():
+            visit(value, name)
+    return found
+
+
+def ways_to(thing: Any, snapshot: Snapshot) -> int:
+    """How many names and items lead to an object."""
+    count = 0
+    for env in snapshot.envs:
+        count += sum(value is thing for value in env.values())
+    for _, held in snapshot.heap.values():
+        count += sum(item is thing for item in parts(held))
+    return count
