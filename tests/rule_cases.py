@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from adcompiler import runtime
+from adcompiler.tape import memory
 
 
 @dataclass
@@ -49,6 +50,7 @@ def cases():
     yield from _products(make)
     yield from _linear_algebra(make)
     yield from _runtime(make)
+    yield from _memory(make)
     yield from _statistics(make)
 
 
@@ -475,3 +477,22 @@ def _statistics(make):
     yield Case(np.histogram, (x, edges), {"weights": make(6)})
     yield Case(np.histogram, (x,), {"range": (-9.0, 9.0), "weights": make(6)})
     yield Case(runtime.from_bins, (make(4), make(7), edges))
+
+
+def _memory(make):
+    """What a tape makes of stores and views."""
+    row, column = memory.Place((4,), 4, (1,)), memory.Place((3,), 1, (4,))
+    backwards, repeated = memory.Place((2, 3), 11, (-4, -1)), memory.Place((2, 4), 0, (0, 1))
+    none = memory.Place((0, 4), 0, (4, 1))
+    for place in (row, column, backwards, repeated, none):
+        yield Case(memory.strided, (make(3, 4), "C", place))
+        yield Case(memory.spread, (make(*place.shape), (3, 4), "C", place))
+    yield Case(memory.strided, (make(4, 3), "F", row))
+    both = (0, 1)
+    for place, index, shape in [
+        (row, slice(1, 3), (2,)), (column, ..., ()), (column, 0, ()),
+        (backwards, (1, [0, 2]), (2,)), (row, np.array([2, 0, 2]), (3,)),
+        (row, np.array([True, False, True, True]), (1,)), (backwards, ..., (3,)), (none, ..., (4,)),
+    ]:  # fmt: skip
+        yield Case(memory.put, (make(3, 4), make(*shape), "C", place, index), {}, both)
+    yield Case(memory.put, (make(4, 3), make(2), "F", column, slice(2)), {}, both)

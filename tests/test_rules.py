@@ -87,12 +87,15 @@ def kept_float(direction, like):
 # Second order: the rules are made of operations that have rules.
 
 
+MADE_FOR_RULES = ("adcompiler.runtime", "adcompiler.tape.memory")
+
+
 def _calls_of_runtime():
     """Where the modules of the rules name a function of `runtime`."""
     spaces = {id(r.function.__globals__): r.function.__globals__ for r in book.BOOK.values()}
     for space in spaces.values():
         for name, value in space.items():
-            if getattr(value, "__module__", None) == "adcompiler.runtime":
+            if getattr(value, "__module__", None) in MADE_FOR_RULES:
                 yield space, name, partial(operate, value)
 
 
