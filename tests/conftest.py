@@ -11,7 +11,7 @@ import tests.verifying  # noqa: E402, F401  (after the threads are set)
 
 def pytest_terminal_summary(terminalreporter):
     """Sum the counts that fuzzing tests record: a refusal passes, but it is seen."""
-    kinds, refusals = Counter(), Counter()
+    kinds, refusals, native = Counter(), Counter(), Counter()
     for reports in terminalreporter.stats.values():
         for report in reports:
             for name, value in getattr(report, "user_properties", ()):
@@ -21,9 +21,17 @@ def pytest_terminal_summary(terminalreporter):
                     kinds.update(value)
                 elif name == "fuzz refusals":
                     refusals.update(value)
+                elif name == "native":
+                    native[value] += 1
     if kinds:
         counts = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
         terminalreporter.section("random programs")
         terminalreporter.line(counts)
         for reason, count in refusals.most_common(10):
+            terminalreporter.line(f"{count:6d} {reason}")
+    if native:
+        loops = native.pop("loops", 0)
+        terminalreporter.section("native backend")
+        terminalreporter.line(f"{loops} programs as loops, {native.total()} on NumPy")
+        for reason, count in native.most_common():
             terminalreporter.line(f"{count:6d} {reason}")

@@ -1,8 +1,6 @@
 """What users call: signatures, structures, specialisation, and what no call may do."""
 
-import collections
 import copy
-import dataclasses
 import functools
 import inspect
 import math
@@ -440,33 +438,6 @@ def test_lists_of_another_length_are_another_signature():
     assert d([2.0, 3.0]) == pytest.approx([3.0, 2.0])
     assert d([2.0, 3.0, 4.0]) == pytest.approx([12.0, 8.0, 6.0])
     assert d([2.0]) == pytest.approx([1.0])
-
-
-Point = collections.namedtuple("Point", ["x", "y"])
-
-
-@dataclasses.dataclass
-class Layer:
-    w: np.ndarray
-    b: float
-    name: str = "layer"
-
-
-def test_named_tuples():
-    def loss(p):
-        return p.x * p.y * p.y
-
-    with pytest.raises(AdcompilerError, match="plain tuple"):  # not taken apart yet
-        grad(loss)(Point(2.0, 3.0))
-
-
-def test_dataclasses():
-    def loss(layer, x):
-        return np.sum(layer.w * x) * layer.b
-
-    layer = Layer(np.array([1.0, 2.0]), 3.0)
-    with pytest.raises(AdcompilerError, match="dict or a tuple"):  # not taken apart yet
-        grad(loss)(layer, X)
 
 
 def test_aux():

@@ -1,4 +1,4 @@
-"""`check_grads`: derivatives against differences, in every mode and order."""
+"""`check_grads`: derivatives against differences, in every mode and order, by both engines."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ def check_grads(
     eps: float | None = None,
     seed: int = 0,
     backend: str = "numpy",
+    engine: str = "compiled",
 ) -> None:
     """Compare the derivatives of a function with central differences.
 
@@ -37,11 +38,17 @@ def check_grads(
     order : int
         The highest order that is compared.
     modes : sequence of {"rev", "fwd"}
-        Reverse and forward mode.
+        Reverse and forward mode. The tape has reverse mode only.
     atol, rtol : float, optional
         Tolerances; by default 1e-6 and 1e-5 (float32: 1e-2 and 1e-2).
     eps : float, optional
         Step of the differences; by default the cube root of the precision.
+    seed : int
+        Of the random directions.
+    backend : {"numpy", "numba"}
+        The backend that is checked.
+    engine : {"compiled", "tape", "both"}
+        Which derivatives are checked. With "both", forward mode is the compiler's.
 
     Raises
     ------
@@ -59,7 +66,46 @@ def check_grads(
     for mode in modes:
         if mode not in ("rev", "fwd"):
             raise ValueError(f"mode {mode!r}: use 'rev' or 'fwd'")
-    _check(fun, args, order, tuple(modes), (atol, rtol, eps), rng, "", backend)
+    if engine not in ("compiled", "tape", "both"):
+        raise ValueError(f"engine {engine!r}: use 'compiled', 'tape' or 'both'")
+    if engine == "tape" and "rev" not in modes:
+        raise ValueError("the tape has reverse mode only: use modes=('rev',)")
+    if engine != "tape":
+        _check(fun, args, order, tuple(modes), (atol, rtol, eps), rng, "", _Compiled(backend))
+    if engine != "compiled" and "rev" in modes:
+        _check(fun, args, order, ("rev",), (atol, rtol, eps), rng, "", _Taped())
+
+
+class _Compiled:
+    """The compiler's derivatives."""
+
+    def __init__(self, backend: str) -> None:
+        self.backend = backend
+
+    label = ""
+
+    def vjp(self, fun: Callable, args: tuple) -> tuple[Any, Callable]:
+        return vjp(fun, *args, backend=self.backend)
+
+    def grad(self, fun: Callable, numbers: tuple[int, ...]) -> Callable:
+        return grad(fun, argnums=numbers, backend=self.backend)
+
+
+class _Taped:
+    """The tape's."""
+
+    backend = ""
+    label = "tape, "
+
+    def vjp(self, fun: Callable, args: tuple) -> tuple[Any, Callable]:
+        from adcompiler import tape
+
+        return tape.vjp(fun, *args)
+
+    def grad(self, fun: Callable, numbers: tuple[int, ...]) -> Callable:
+        from adcompiler import tape
+
+        return tape.grad(fun, argnums=numbers)
 
 
 def _check(
@@ -70,7 +116,7 @@ def _check(
     tolerances: tuple,
     rng: Any,
     path: str,
-    backend: str,
+    engine: _Compiled | _Taped,
 ) -> None:
     if order == 0:
         return
@@ -78,12 +124,12 @@ def _check(
     direction = tuple(rebuild(a, lambda leaf, p: _random_like(leaf, rng)) for a in args)
     expected = _difference(fun, args, direction, eps)
     for mode in modes:
-        label = f"{path}{mode}"
+        label = f"{engine.label}{path}{mode}"
         if mode == "fwd":
-            _out, found = jvp(fun, _copied(args), direction, backend=backend)
+            _out, found = jvp(fun, _copied(args), direction, backend=engine.backend)
             _compare(found, expected, label, order, atol, rtol)
         else:
-            out, pullback = vjp(fun, *_copied(args), backend=backend)
+            out, pullback = engine.vjp(fun, _copied(args))
             seed = rebuild(out, lambda leaf, p: _random_like(leaf, rng))
             bars = pullback(seed)
             left, right = _inner(bars, direction), _inner(seed, expected)
@@ -91,7 +137,7 @@ def _check(
     if order > 1:
         numbers = tuple(k for k, a in enumerate(args) if has_floats(a))
         # The next order is that of a random weighting of the results.
-        gradient = grad(_weighted(fun, args, rng), argnums=numbers, backend=backend)
+        gradient = engine.grad(_weighted(fun, args, rng), numbers)
         _check(
             gradient,
             args,
@@ -100,7 +146,7 @@ def _check(
             (10 * atol, 10 * rtol, 1e-4),
             rng,
             f"{path}rev-",
-            backend,
+            engine,
         )
 
 

@@ -15,9 +15,12 @@ import numpy as np
 from adcompiler import errors
 from adcompiler.api.signature import (
     Signature,
+    assembled,
     flatten,
     is_container,
     key_of,
+    part_of,
+    parts_of,
     signature_of,
 )
 from adcompiler.ir import abstract
@@ -185,7 +188,7 @@ class Derivative:
         for leaf in signature.leaves:
             value = given[leaf.path[:1]]
             for step in leaf.path[1:]:
-                value = value[step]
+                value = part_of(value, step)
             leaves.append(value)
         if found.written:
             check_overlap(found.written, leaves)
@@ -259,7 +262,7 @@ class Derivative:
         for path in sorted(self._static, key=repr):
             value = given.get(path[0])
             for step in path[1:]:
-                value = value[step]  # type: ignore[index]
+                value = part_of(value, step)
             values.append(value if not isinstance(value, np.ndarray) else value.item())
         return tuple(values)
 
@@ -346,6 +349,7 @@ class Derivative:
         from adcompiler.backends.emit import emit
         from adcompiler.backends.native.jit import Loops
         from adcompiler.backends.native.lower import lower
+        from adcompiler.backends.native.printing import emit_loops
         from adcompiler.backends.native.unsupported import Unsupported
 
         try:
@@ -367,7 +371,7 @@ class Derivative:
         def instead() -> Callable:
             return python.compile(emit(pipeline.packed(function)))
 
-        found.emitted = emitted = emit(pipeline.packed(lowered.function))
+        found.emitted = emitted = emit_loops(pipeline.packed(lowered.function))
         found.text = emitted.text
         found.run = found.loops = Loops(emitted, lowered.constants, function, instead)
 
@@ -695,12 +699,10 @@ def form_of(
     value: Any, kinds: dict[tuple, Any], path: tuple, order: list[tuple]
 ) -> abstract.Structure:
     """The structure of a gradient with respect to `value`: None for what is not a float."""
-    if isinstance(value, (tuple, list)):
-        items = tuple(form_of(item, kinds, (*path, k), order) for k, item in enumerate(value))
-        return abstract.Items(type(value), items)
-    if isinstance(value, dict):
-        items = tuple(form_of(item, kinds, (*path, k), order) for k, item in value.items())
-        return abstract.Items(dict, items, tuple(value))
+    parts = parts_of(value)
+    if parts is not None:
+        items = tuple(form_of(item, kinds, (*path, k), order) for k, item in parts.items())
+        return abstract.Items(type(value), items, tuple(parts))
     if path in kinds:
         order.append(path)
         return abstract.Leaf(kinds[path])
@@ -737,7 +739,7 @@ def unflatten(form: Any, leaves: Any) -> Any:
             return next(leaves)
         case abstract.Items(kind=kind, items=items, keys=keys):
             values = [unflatten(item, leaves) for item in items]
-            return dict(zip(keys, values, strict=True)) if kind is dict else kind(values)
+            return assembled(kind, keys, values)
         case abstract.Static(value=value):
             return value.value if isinstance(value, Constant) else value
     return None

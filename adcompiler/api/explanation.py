@@ -77,6 +77,8 @@ def explain(derivative: Derivative, found: Specialisation, count: int) -> str:
         found.ir.doc or found.ir.name,
         f"compiled for {count} signature{'s' if count != 1 else ''}; this one: ({parameters})",
     ]
+    if derivative.backend != "numpy":
+        lines.append(backend_line(found))
     sweeps = Sweeps(found.ir)
     if not any(map(is_mirror, sweeps.loops)):
         lines.append("there is no backward sweep, so nothing is saved for one")
@@ -92,6 +94,16 @@ def explain(derivative: Derivative, found: Specialisation, count: int) -> str:
         lines += ["", f"{title}:"]
         lines += [f"    {row}" for row in rows] or ["    nothing"]
     return "\n".join(lines) + "\n"
+
+
+def backend_line(found: Specialisation) -> str:
+    """Which backend runs, and why if it is not the one that was asked for."""
+    if found.unsupported is not None:
+        return f"runs on the NumPy backend: {found.unsupported} has no loop lowering"
+    trouble = found.loops.trouble if found.loops is not None else None
+    if trouble is not None and found.loops is not None and found.loops.broken:
+        return f"runs on the NumPy backend: {trouble}"
+    return "runs as loops" + (f"; on the NumPy backend: {trouble}" if trouble else "")
 
 
 @dataclass(eq=False, slots=True)

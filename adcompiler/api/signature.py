@@ -10,11 +10,13 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
 from adcompiler import errors
+from adcompiler.ir import abstract
 from adcompiler.ir import types as T
 from adcompiler.ir.nodes import Constant, Value
 
@@ -38,6 +40,9 @@ def key_of(value: Any) -> Any:
         return (kind, *((k, key_of(v)) for k, v in value.items()))
     if kind is bool or kind is str or value is None:
         return (kind, value)
+    parts = parts_of(value)
+    if parts is not None:
+        return (kind, *((k, key_of(v)) for k, v in parts.items()))
     return ("object", id(value))
 
 
@@ -78,23 +83,16 @@ class Signature:
 
     def abstract(self, value: Any, path: tuple, name: str, static: frozenset) -> Any:
         """The abstract value of an argument."""
-        if isinstance(value, (list, dict)):
-            self.shared = self.shared or id(value) in self.seen
-            self.seen.add(id(value))
-        if isinstance(value, tuple) and hasattr(value, "_fields"):
-            raise _refused(name, "named tuples are not taken apart yet", "pass a plain tuple")
-        if dataclasses.is_dataclass(value) and not isinstance(value, type):
-            raise _refused(name, "dataclasses are not taken apart yet", "pass a dict or a tuple")
-        if isinstance(value, (tuple, list)):
-            return type(value)(
-                self.abstract(item, (*path, k), f"{name}_{k}", static)
-                for k, item in enumerate(value)
-            )
-        if isinstance(value, dict):
-            return {
-                k: self.abstract(item, (*path, k), f"{name}_{_identifier(k)}", static)
-                for k, item in value.items()
+        parts = parts_of(value)
+        if parts is not None:
+            if not isinstance(value, tuple):
+                self.shared = self.shared or id(value) in self.seen
+                self.seen.add(id(value))
+            items = {
+                key: self.abstract(item, (*path, key), f"{name}_{_identifier(key)}", static)
+                for key, item in parts.items()
             }
+            return abstract.remade(type(value), tuple(items), list(items.values()))
         if path in static or isinstance(value, (bool, str)) or value is None:
             return Constant(value)
         kind: Any = None
@@ -143,28 +141,62 @@ def signature_of(
 # structures of arguments and results
 
 
+def parts_of(value: Any) -> dict[Any, Any] | None:
+    """What a tuple, list, dict, or dataclass consists of, by place, key or field; else None."""
+    if isinstance(value, (tuple, list)):
+        return dict(enumerate(value))
+    if isinstance(value, dict):
+        return value
+    if isinstance(value, SimpleNamespace):
+        return vars(value)
+    if is_record(value):
+        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    return None
+
+
+def is_record(value: Any) -> bool:
+    """Whether a value is an object of a dataclass, or a namespace."""
+    record = dataclasses.is_dataclass(value) and not isinstance(value, type)
+    return record or isinstance(value, SimpleNamespace)
+
+
+def part_of(value: Any, key: Any) -> Any:
+    """The part of a container at a place, key or field."""
+    return getattr(value, key) if is_record(value) else value[key]
+
+
 def is_container(value: Any) -> bool:
-    return isinstance(value, (tuple, list, dict))
+    return isinstance(value, (tuple, list, dict)) or is_record(value)
 
 
 def flatten(value: Any, out: list) -> None:
     """Append the numbers and arrays among an argument to `out`, in order."""
-    if isinstance(value, (tuple, list)):
-        for item in value:
-            flatten(item, out)
-    elif isinstance(value, dict):
-        for item in value.values():
+    parts = parts_of(value)
+    if parts is not None:
+        for item in parts.values():
             flatten(item, out)
     elif isinstance(value, (np.ndarray, np.generic, *NUMBERS)) and not isinstance(value, bool):
         out.append(value)
 
 
+def assembled(kind: type, keys: tuple, items: list) -> Any:
+    """A container of that kind with these parts; of a dataclass, without running `__init__`."""
+    if kind is dict or issubclass(kind, dict):
+        return kind(zip(keys, items, strict=True))
+    if issubclass(kind, tuple):
+        return kind._make(items) if hasattr(kind, "_make") else kind(items)
+    if kind is list:
+        return items
+    made = kind.__new__(kind)
+    for key, item in zip(keys, items, strict=True):
+        object.__setattr__(made, key, item)
+    return made
+
+
 def rebuild(value: Any, leaf: Callable[[Any, tuple], Any], path: tuple = ()) -> Any:
     """An argument's structure with each leaf replaced by `leaf(value, path)`."""
-    if isinstance(value, tuple) and hasattr(value, "_fields"):
-        return type(value)(*(rebuild(item, leaf, (*path, k)) for k, item in enumerate(value)))
-    if isinstance(value, (tuple, list)):
-        return type(value)(rebuild(item, leaf, (*path, k)) for k, item in enumerate(value))
-    if isinstance(value, dict):
-        return {k: rebuild(item, leaf, (*path, k)) for k, item in value.items()}
-    return leaf(value, path)
+    parts = parts_of(value)
+    if parts is None:
+        return leaf(value, path)
+    items = [rebuild(item, leaf, (*path, key)) for key, item in parts.items()]
+    return assembled(type(value), tuple(parts), items)

@@ -1,5 +1,7 @@
 """Emitted source that needs NumPy alone: what it imports from `adcompiler.runtime` is copied in.
 
+Loops of the native backend get their scalar functions in the same way.
+
 >>> text = '''from adcompiler.runtime import inverse
 ...
 ...
@@ -26,12 +28,15 @@ import inspect
 import re
 import sys
 from collections.abc import Mapping
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 
 from adcompiler import errors, runtime
+from adcompiler.backends.native import elements
 
+HELPERS: dict[str | None, ModuleType] = {module.__name__: module for module in (runtime, elements)}
 LARGEST = 4096
 """How many numbers of an array are written out."""
 
@@ -46,13 +51,15 @@ def standalone(text: str, namespace: Mapping[str, Any]) -> str:
     lines = text.splitlines()
     tree = ast.parse(text)
     helpers: dict[str, str] = {}
+    sources: dict[str, ModuleType] = {}
     bound: set[str] = set()
     for statement in tree.body:
-        if not isinstance(statement, ast.ImportFrom) or statement.module != runtime.__name__:
+        if not isinstance(statement, ast.ImportFrom) or statement.module not in HELPERS:
             bound |= names_bound(statement)
             check_import(statement)
             continue
         helpers |= {alias.asname or alias.name: alias.name for alias in statement.names}
+        sources |= {alias.name: HELPERS[statement.module] for alias in statement.names}
         for number in range(statement.lineno - 1, statement.end_lineno or statement.lineno):
             lines[number] = _SUPPLIED  # dropped below
     supplied = [
@@ -60,7 +67,13 @@ def standalone(text: str, namespace: Mapping[str, Any]) -> str:
         for name in sorted(namespace.keys() - bound - helpers.keys())
         if name != "__name__"
     ]
-    imports, definitions = definitions_of(sorted(set(helpers.values())), bound)
+    imports: list[str] = []
+    definitions: list[list[str]] = []
+    for module in HELPERS.values():
+        wanted = sorted(name for name in sources if sources[name] is module)
+        found = definitions_of(module, wanted, bound)
+        imports += found[0]
+        definitions += found[1]
     definitions += [[f"{here} = {there}"] for here, there in helpers.items() if here != there]
     if any("np." in line for line in supplied):
         imports.append("import numpy as np")
@@ -128,9 +141,11 @@ def written(name: str, value: Any) -> str:
     )
 
 
-def definitions_of(wanted: list[str], taken: set[str]) -> tuple[list[str], list[list[str]]]:
-    """The imports and the definitions that the helpers need, as they stand in the runtime."""
-    source = inspect.getsource(runtime)
+def definitions_of(
+    module: ModuleType, wanted: list[str], taken: set[str]
+) -> tuple[list[str], list[list[str]]]:
+    """The imports and the definitions that the helpers need, as they stand in their module."""
+    source = inspect.getsource(module)
     lines = source.splitlines()
     statements: dict[str, ast.stmt] = {}
     for statement in ast.parse(source).body:

@@ -14,7 +14,14 @@ import numpy as np
 
 from adcompiler import errors
 from adcompiler.api.derivative import Derivative, check_argument, check_overlap, unflatten
-from adcompiler.api.signature import Signature, flatten, is_container, rebuild
+from adcompiler.api.signature import (
+    Signature,
+    flatten,
+    is_container,
+    part_of,
+    parts_of,
+    rebuild,
+)
 from adcompiler.ir import abstract
 from adcompiler.ir import types as T
 
@@ -45,8 +52,9 @@ def grad(
         Which arguments by name; several give a dict.  With `argnums` too, a pair is returned.
     has_aux : bool
         The function returns `(loss, aux)`; then the result is `(gradient, aux)`.
-    backend : str
-        "numpy".
+    backend : {"numpy", "numba"}
+        What runs the derivative: NumPy, or loops that Numba compiles. A function of which
+        something has no loop form runs on NumPy, with a warning that names what it is.
 
     Returns
     -------
@@ -201,7 +209,7 @@ def jvp(fun: Callable, primals: tuple, tangents: tuple, backend: str = "numpy") 
 
 def leaf_of(path: tuple, arguments: Any) -> Any:
     for step in path:
-        arguments = arguments[step]
+        arguments = part_of(arguments, step)
     return arguments
 
 
@@ -310,23 +318,24 @@ def adjoints_of(form: abstract.Structure, given: Any, value: Any) -> list:
                 return []
             return [conforming(given, type, value, "adjoint of the result")]
         case abstract.Items(kind=kind, items=items, keys=keys):
-            if not is_container(given) or len(given) != len(items):
+            parts = parts_of(given) if is_container(given) else None
+            if parts is None or len(parts) != len(items):
                 raise errors.DifferentiationError(
                     "adjoint of the result",
                     reason=f"the result is a {kind.__name__} of {len(items)}",
                     remedy="pass an adjoint of the same structure",
                 )
-            steps = keys if kind is dict else range(len(items))
-            if kind is dict and set(given) != set(keys):
+            steps = keys or range(len(items))
+            if set(parts) != set(steps):
                 raise errors.DifferentiationError(
                     "adjoint of the result",
-                    reason=f"its keys are not {', '.join(map(str, keys))}",
+                    reason=f"its keys are not {', '.join(map(str, steps))}",
                     remedy="pass an adjoint of the same structure",
                 )
             return [
                 a
                 for step, item in zip(steps, items, strict=True)
-                for a in adjoints_of(item, given[step], value[step])
+                for a in adjoints_of(item, parts[step], part_of(value, step))
             ]
     return []
 

@@ -67,6 +67,22 @@ class Partial:
     keywords: dict
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Instance:
+    """An object of a class of the user's, by its fields."""
+
+    cls: type
+    fields: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Super:
+    """`super()` in a method of `cls`."""
+
+    cls: type
+    instance: Instance
+
+
 class Structure:
     """How an abstract value is made of operands: what joins and loops need to carry it."""
 
@@ -87,7 +103,7 @@ class Static(Structure):
 
 @dataclass(frozen=True, slots=True)
 class Items(Structure):
-    """A tuple, list or dict of known structure (`keys` for dicts)."""
+    """A tuple, list or dict of known structure (`keys` for dicts), or an object of a class."""
 
     kind: type
     items: tuple[Structure, ...]
@@ -141,7 +157,21 @@ def structure(value: Any, widen: bool = False, known: Container[int] = ()) -> St
     if isinstance(value, dict):
         items = tuple(structure(item, widen, known) for item in value.values())
         return Items(dict, items, tuple(value))
+    if isinstance(value, Instance):
+        items = tuple(structure(item, widen, known) for item in value.fields.values())
+        return Items(value.cls, items, tuple(value.fields))
     return Static(value)
+
+
+def remade(kind: type, keys: tuple, items: list) -> Any:
+    """A tuple, list, dict or object of that kind, with these items."""
+    if issubclass(kind, dict):
+        return dict(zip(keys, items, strict=True))
+    if issubclass(kind, tuple):
+        return kind._make(items) if hasattr(kind, "_make") else kind(items)
+    if kind is list:
+        return list(items)
+    return Instance(kind, dict(zip(keys, items, strict=True)))
 
 
 def _without_value(type: Any) -> Any:
@@ -182,7 +212,8 @@ def flatten(value: Any, form: Structure) -> list[Operand]:
         case Items():
             if value is UNBOUND:
                 return [UNBOUND for item in form.items for _ in flatten(UNBOUND, item)]
-            items = value.values() if isinstance(value, dict) else value
+            fields = value.fields if isinstance(value, Instance) else value
+            items = fields.values() if isinstance(fields, dict) else fields
             return [
                 leaf for v, item in zip(items, form.items, strict=True) for leaf in flatten(v, item)
             ]
@@ -201,7 +232,7 @@ def build(form: Structure, leaf: Callable[[Any, str], Value], name: str) -> Any:
         case Items(kind=kind, items=items, keys=keys):
             labels = keys or range(len(items))
             built = [build(f, leaf, f"{name}_{k}") for f, k in zip(items, labels, strict=True)]
-            return dict(zip(keys, built, strict=True)) if kind is dict else kind(built)
+            return remade(kind, keys, built)
     raise TypeError(form)
 
 

@@ -1,10 +1,10 @@
-"""Lists and dicts of known structure, while a function is interpreted.
+"""Lists, dicts and objects of known structure, while a function is interpreted.
 
 The interpreter holds a Python list or dict of abstract values for a list or dict of the program
-whose structure is known. Its identity is that of the program's object: all names of one object
-hold one Python object, and a change is made in place. What it contains is then part of the state
-of the program, as the names of a frame are: a branch and a loop take a `Snapshot` before, put it
-back, and join what is left behind (`joins`).
+whose structure is known, and an `Instance` for an object of a class. Its identity is that of the
+program's object: all names of one object hold one Python object, and a change is made in place.
+What it contains is then part of the state of the program, as the names of a frame are: a branch and
+a loop take a `Snapshot` before, put it back, and join what is left behind (`joins`).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from adcompiler.ir.abstract import Closure, Method, Partial
+from adcompiler.ir.abstract import Closure, Instance, Method, Partial, Super
 
 if TYPE_CHECKING:
     from adcompiler.ir.resolve import Frame
@@ -32,22 +32,38 @@ class Snapshot:
 
 def is_object(value: Any) -> bool:
     """Whether the abstract value is an object that can be changed."""
-    return isinstance(value, (list, dict))
+    return isinstance(value, (list, dict, Instance))
 
 
 def contents(thing: Any) -> Any:
     """What an object contains now, as a list or dict of its own."""
+    if isinstance(thing, Instance):
+        return dict(thing.fields)
     return list(thing) if isinstance(thing, list) else dict(thing)
+
+
+def empty_like(thing: Any) -> Any:
+    """A new object of the same kind that contains nothing yet."""
+    if isinstance(thing, Instance):
+        return Instance(thing.cls, {})
+    return [] if isinstance(thing, list) else {}
+
+
+def same_kind(p: Any, q: Any) -> bool:
+    if isinstance(p, Instance) and isinstance(q, Instance):
+        return p.cls is q.cls
+    return type(p) is type(q)
 
 
 def put(thing: Any, new: Any) -> None:
     """Let an object contain something else."""
     new = contents(new)
-    thing.clear()
-    if isinstance(thing, list):
-        thing.extend(new)
+    held = thing.fields if isinstance(thing, Instance) else thing
+    held.clear()
+    if isinstance(held, list):
+        held.extend(new)
     else:
-        thing.update(new)
+        held.update(new)
 
 
 def parts(value: Any) -> Iterator[Any]:
@@ -56,6 +72,10 @@ def parts(value: Any) -> Iterator[Any]:
         yield from value
     elif isinstance(value, dict):
         yield from value.values()
+    elif isinstance(value, Instance):
+        yield from value.fields.values()
+    elif isinstance(value, Super):
+        yield value.instance
     elif isinstance(value, Closure):
         frame = value.frame
         while frame is not None:
@@ -71,6 +91,9 @@ def parts(value: Any) -> Iterator[Any]:
         yield from value.keywords.values()
 
 
+COMPOSED = (tuple, list, dict, Instance, Super, Closure, Method, Partial)
+
+
 def objects_among(values: Iterable[Any]) -> dict[int, Any]:
     """All objects that the values lead to, by identity."""
     found: dict[int, Any] = {}
@@ -78,7 +101,7 @@ def objects_among(values: Iterable[Any]) -> dict[int, Any]:
     todo = list(values)
     while todo:
         value = todo.pop()
-        if not isinstance(value, (tuple, list, dict, Closure, Method, Partial)):
+        if not isinstance(value, COMPOSED):
             continue
         if id(value) in seen:
             continue
@@ -115,8 +138,9 @@ def names_of(snapshot: Snapshot) -> dict[int, str]:
             if id(value) in found:
                 return
             found[id(value)] = name
-        if isinstance(value, dict):
-            for key, item in value.items():
+        held = value.fields if isinstance(value, Instance) else value
+        if isinstance(held, dict):
+            for key, item in held.items():
                 visit(item, f"{name}_{key}")
         elif isinstance(value, (tuple, list)):
             for k, item in enumerate(value):

@@ -126,14 +126,15 @@ class Join:
         for part in (p, q):
             if part is not UNBOUND and (type(part) is not type(like) or len(part) != len(like)):
                 return Conflict(name)
-        return type(like)(
+        items = [
             self.merge(
                 UNBOUND if p is UNBOUND else p[k],
                 UNBOUND if q is UNBOUND else q[k],
                 None if name is None else f"{name}_{k}",
             )
             for k in range(len(like))
-        )
+        ]
+        return abstract.remade(type(like), (), items)
 
     def merge_objects(self, p: Any, q: Any, name: str | None) -> Any:
         """A new object for either of two, or for one that is there on one side only."""
@@ -148,9 +149,10 @@ class Join:
             return live
         a = UNBOUND if p is UNBOUND else self.then.held(p) if heap.is_object(p) else None
         b = UNBOUND if q is UNBOUND else self.orelse.held(q) if heap.is_object(q) else None
-        if a is None or b is None or not _fit(a, b):
+        both = p is not UNBOUND and q is not UNBOUND
+        if a is None or b is None or not _fit(a, b) or (both and not heap.same_kind(p, q)):
             return Conflict(name)
-        made: Any = {} if isinstance(live, dict) else []
+        made = heap.empty_like(live)
         self.merged[id(p), id(q)] = made
         self.made.append((made, p, q))
         heap.put(made, self.items(a, b, name))

@@ -8,6 +8,9 @@ lengths, a call to a function with source is its body.
 from __future__ import annotations
 
 import builtins
+import collections
+import copy
+import dataclasses
 import functools
 import operator
 import types as python_types
@@ -18,8 +21,18 @@ import gast
 import numpy as np
 
 from adcompiler import errors, runtime
+from adcompiler.ir import instances
 from adcompiler.ir import types as T
-from adcompiler.ir.abstract import Closure, Method, Partial, RangeOf, Sequence, is_operand
+from adcompiler.ir.abstract import (
+    Closure,
+    Instance,
+    Method,
+    Partial,
+    RangeOf,
+    Sequence,
+    Super,
+    is_operand,
+)
 from adcompiler.ir.guards import NeedStatic, NeedUnroll
 from adcompiler.ir.infer import (
     IN_PLACE,
@@ -291,6 +304,8 @@ def _effect_type(resolver: Resolver, fn: Callable, args: list, keywords: dict) -
 
 def binary(resolver: Resolver, fn: Callable, left: Any, right: Any) -> Any:
     """An arithmetic operator."""
+    if instances.is_instance(left) or instances.is_instance(right):
+        return instances.operate(resolver, fn, [left, right])
     if isinstance(left, (tuple, list)) and type(left) is type(right) and fn is operator.add:
         return left + right
     if fn is operator.mul:
@@ -343,6 +358,12 @@ def compared(resolver: Resolver, op: Any, table: dict, left: Any, right: Any) ->
             return resolver.op(operator.not_, answer)
         return answer
     fn = table[type(op)]
+    if instances.is_instance(left) or instances.is_instance(right):
+        if fn not in (operator.is_, operator.is_not):
+            return instances.operate(resolver, fn, [left, right])
+        if id(left) in resolver.frozen or id(right) in resolver.frozen:
+            raise resolver.error("identity of an object that is one of two")
+        return Constant((left is right) == (fn is operator.is_))
     if fn in (operator.is_, operator.is_not):
         known = _identical(left, right)
         if known is not None:
@@ -391,6 +412,11 @@ def _identical(left: Any, right: Any) -> bool | None:
 
 
 def _contains(resolver: Resolver, items: Any, item: Any) -> Any:
+    if isinstance(items, Instance):
+        answer = instances.method(resolver, items, "__contains__", [item], {})
+        if answer is NotImplemented:
+            raise resolver.error(f"`in` a `{items.cls.__name__}`", "it has no `__contains__`")
+        return answer
     if isinstance(item, Constant):
         if isinstance(items, dict):
             return Constant(item.value in items)
@@ -406,7 +432,12 @@ def in_place(resolver: Resolver, fn: Callable, old: Any, value: Any, item: bool 
     if isinstance(old, list) and fn is operator.iadd and static_items(value) is not None:
         resolver.replace(old, old + (static_items(value) or []))
         return old
-    if isinstance(old, (tuple, list)):
+    if isinstance(old, Instance):
+        own = f"__i{IN_PLACE.get(fn, fn).__name__.strip('_')}__"
+        answer = instances.method(resolver, old, own, [value], {})
+        if answer is not NotImplemented:
+            return answer
+    if isinstance(old, (tuple, list, Instance)):
         return binary(resolver, IN_PLACE.get(fn, fn), old, value)
     if isinstance(old, Constant) and isinstance(value, Constant):
         return resolver.op(IN_PLACE.get(fn, fn), old, value)
@@ -472,6 +503,11 @@ def _index_operand(resolver: Resolver, item: Any) -> Any:
 
 def get_item(resolver: Resolver, base: Any, index: Any) -> Any:
     """`base[index]`."""
+    if isinstance(base, Instance):
+        answer = instances.method(resolver, base, "__getitem__", [index], {})
+        if answer is NotImplemented:
+            raise resolver.error(f"index into a `{base.cls.__name__}`", "it has no `__getitem__`")
+        return answer
     if isinstance(base, (tuple, list)) and not isinstance(index, (tuple, list)):
         if isinstance(index, Constant):
             try:
@@ -571,6 +607,10 @@ def _list_slice(resolver: Resolver, base: Value, path: tuple) -> Value:
 
 def set_item(resolver: Resolver, base: Any, index: Any, value: Any) -> None:
     """`base[index] = value`."""
+    if isinstance(base, Instance):
+        if instances.method(resolver, base, "__setitem__", [index, value], {}) is NotImplemented:
+            raise resolver.error(f"store into a `{base.cls.__name__}`", "it has no `__setitem__`")
+        return
     if isinstance(base, dict):
         if not isinstance(index, Constant):
             raise resolver.error(
@@ -677,6 +717,19 @@ def _grid(resolver: Resolver, base: Constant, index: Any) -> Any:
 
 def get_attribute(resolver: Resolver, base: Any, name: str) -> Any:
     """`base.name`."""
+    if isinstance(base, (Instance, Super)):
+        return instances.get_attribute(resolver, base, name)
+    if isinstance(base, tuple) and name in getattr(base, "_fields", ()):
+        return resolver.usable(getattr(base, name))
+    if isinstance(base, tuple) and hasattr(base, "_fields"):
+        if name in ("_replace", "_asdict"):
+            return Method(base, name)
+        held = instances.found_on(type(base), name)
+        if isinstance(held, property):
+            return call(resolver, Constant(held.fget), [base], {})
+        if isinstance(held, python_types.FunctionType):
+            resolver.guard(type(base), name, held)
+            return Partial(Constant(held), (base,), {})
     if isinstance(base, Constant) and not isinstance(base.value, (*NUMBER, np.ndarray, str)):
         try:
             value = getattr(base.value, name)
@@ -739,14 +792,6 @@ def _module_path(base: Constant, name: str, value: Any) -> str | None:
     if (isinstance(value, (*NUMBER, np.ndarray)) or value is np.mgrid) and base.name:
         return f"{base.name}.{name}"
     return None
-
-
-def set_attribute(resolver: Resolver, base: Any, name: str, value: Any) -> None:
-    raise resolver.error(
-        f"write to the attribute `.{name}`",
-        "objects are not taken apart yet",
-        "keep the value in a local name",
-    )
 
 
 def shape(resolver: Resolver, array: Any) -> Any:
@@ -1087,6 +1132,8 @@ def call(resolver: Resolver, fn: Any, args: list, keywords: dict) -> Any:
         return call(resolver, fn.function, [*fn.args, *args], {**fn.keywords, **keywords})
     if isinstance(fn, Method):
         return _call_method(resolver, fn, args, keywords)
+    if isinstance(fn, Instance):
+        return instances.call_instance(resolver, fn, args, keywords)
     if isinstance(fn, Constant):
         return _call_object(resolver, fn.value, args, keywords)
     raise resolver.error(
@@ -1140,11 +1187,7 @@ def _call_object(resolver: Resolver, fn: Any, args: list, keywords: dict) -> Any
     if isinstance(fn, type) and issubclass(fn, BaseException):
         return resolver.raised(fn, None)
     if isinstance(fn, type):
-        raise resolver.error(
-            f"making a `{fn.__name__}`",
-            "objects are not taken apart yet",
-            "pass its fields as arguments or a dict",
-        )
+        return instances.make(resolver, fn, args, keywords)
     return call_unknown(resolver, fn, args, keywords)
 
 
@@ -1268,6 +1311,10 @@ def _call_method(resolver: Resolver, method: Method, args: list, keywords: dict)
         return _dict_method(resolver, base, name, args)
     if isinstance(base, list):
         return _static_list_method(resolver, base, name, args)
+    if isinstance(base, tuple) and name == "_replace":
+        return base._replace(**keywords)  # type: ignore[attr-defined]
+    if isinstance(base, tuple) and name == "_asdict":
+        return dict(zip(base._fields, base, strict=True))  # type: ignore[attr-defined]
     if isinstance(base, tuple) and name in ("index", "count"):
         raise resolver.error(f"`.{name}` of a tuple")
     if isinstance(base, Constant) and isinstance(base.value, str):
@@ -1449,6 +1496,8 @@ def _call_reversed(resolver: Resolver, args: list, keywords: dict) -> Any:
 
 def _call_len(resolver: Resolver, args: list, keywords: dict) -> Any:
     value = args[0]
+    if isinstance(value, Instance):
+        return instances.operate(resolver, len, [value])
     if isinstance(value, (tuple, list, dict)):
         return Constant(len(value))
     if isinstance(value, RangeOf):
@@ -1568,6 +1617,8 @@ def runtime_class(value: Any) -> type | None:
         return type(value.value)
     if isinstance(value, (tuple, list, dict)):
         return type(value)
+    if isinstance(value, Instance):
+        return value.cls
     match type_of(value):
         case T.Array():
             return np.ndarray
@@ -1744,6 +1795,14 @@ SPECIAL: dict[Any, Callable] = {
     builtins.slice: _call_slice,
     builtins.dict: _call_dict,
     functools.partial: _call_partial,
+    builtins.super: lambda resolver, args, keywords: instances.super_of(resolver, args),
+    builtins.getattr: instances.call_getattr,
+    builtins.setattr: instances.call_setattr,
+    builtins.hasattr: instances.call_hasattr,
+    dataclasses.replace: instances.call_replace,
+    dataclasses.asdict: instances.call_fields,
+    copy.copy: instances.call_copy,
+    collections.OrderedDict: _call_dict,
     builtins.type: _call_type,
     builtins.float: _call_float,
     builtins.int: _call_float,

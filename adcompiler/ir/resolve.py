@@ -24,7 +24,7 @@ import gast
 import numpy as np
 
 from adcompiler import errors, runtime
-from adcompiler.ir import abstract, heap, operations, recursion
+from adcompiler.ir import abstract, heap, instances, operations, recursion
 from adcompiler.ir import types as T
 from adcompiler.ir.abstract import Closure, Items, Leaf, Mismatch, Static
 from adcompiler.ir.guards import Guard, NeedStatic, NeedUnroll, contents_of
@@ -466,7 +466,7 @@ class Resolver:
                 operations.set_item(self, base, self.eval(target.slice), value)
             case gast.Attribute(attr=attr):
                 base = self.eval(target.value)
-                operations.set_attribute(self, base, attr, value)
+                instances.set_attribute(self, base, attr, value)
             case gast.Starred():
                 raise self.unsupported(target, "starred target outside a tuple")
             case _:
@@ -582,7 +582,7 @@ class Resolver:
             base = self.eval(target.value)
             old = operations.get_attribute(self, base, target.attr)
             new = operations.in_place(self, fn, old, self.eval(node.value))
-            operations.set_attribute(self, base, target.attr, new)
+            instances.set_attribute(self, base, target.attr, new)
         else:
             raise self.unsupported(node, "augmented assignment of this form")
 
@@ -594,6 +594,12 @@ class Resolver:
             return bool(value.value)
         if isinstance(value, (tuple, list, dict)):
             return bool(value)
+        if isinstance(value, abstract.Instance):
+            for name in ("__bool__", "__len__"):
+                answer = instances.method(self, value, name, [], {})
+                if answer is not NotImplemented:
+                    return self.truth(answer)
+            return True
         if isinstance(value, (Value,)):
             if isinstance(value.type, T.List):
                 return self.op(operator.gt, self.op(len, value), Constant(0))
@@ -1008,6 +1014,8 @@ class Resolver:
                     if isinstance(test, bool):
                         return Constant(not test)
                     return self.op(operator.not_, test)
+                if instances.is_instance(value):
+                    return instances.operate(self, UNARY[type(node.op)], [value])
                 return self.op(UNARY[type(node.op)], value)
             case gast.Compare():
                 return self.compare(node)
@@ -1180,7 +1188,8 @@ class Resolver:
         if isinstance(value, (Value, Constant, Slice)):
             return value
         if isinstance(value, (tuple, list)):
-            return type(value)(self.operand(item) for item in value)
+            items = [self.operand(item) for item in value]
+            return items if isinstance(value, list) else tuple(items)
         if isinstance(value, Closure):
             raise self.error(
                 f"`{value.tree.name}` used as a value",
@@ -1300,6 +1309,8 @@ def _values(value: Any) -> list[Value]:
         return [v for item in value for v in _values(item)]
     if isinstance(value, dict):
         return [v for item in value.values() for v in _values(item)]
+    if isinstance(value, abstract.Instance):
+        return _values(value.fields)
     return []
 
 
@@ -1315,7 +1326,8 @@ def _may_change_items(node: Any) -> bool:
     """Whether a loop's body stores into items or calls anything."""
     return any(
         isinstance(n, gast.Call)
-        or (isinstance(n, gast.Subscript) and isinstance(n.ctx, gast.Store))
+        or (isinstance(n, (gast.Subscript, gast.Attribute)) and isinstance(n.ctx, gast.Store))
+        or isinstance(n, (gast.AugAssign, gast.BinOp, gast.UnaryOp, gast.Compare))
         for n in gast.walk(node)
     )
 

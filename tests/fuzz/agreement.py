@@ -13,11 +13,18 @@ import warnings
 import numpy as np
 
 from adcompiler import grad, jvp, value_and_grad, vjp
+from adcompiler.errors import AdcompilerError
 from tests import differences
 from tests.differences import flat, fresh, inner, is_differentiable, leaves, map_leaves
 
 MODES = ("reverse", "value", "forward", "pullback", "second")
 FIRST_ORDER = MODES[:-1]
+NATIVE = ("native",)
+"""The loops of the native backend against the gradient of the NumPy backend."""
+
+
+class FellBack(AdcompilerError):
+    """A program that has no loops, for the reason given."""
 
 
 class Comparison:
@@ -128,6 +135,46 @@ class Comparison:
             return f"reverse over reverse {_short(product)}, differences {_short(slope.value)}"
         return ""
 
+    def native(self):
+        """The native backend's gradient and value, against the NumPy backend's.
+
+        The loops run as Python if the caller has seen to that.
+        """
+        if not self.scalar:
+            return ""
+        answers = []
+        for backend in ("numpy", "numba"):
+            derivative = value_and_grad(self.f, argnums=self.argnums, backend=backend)
+            try:
+                answer, complaint = self._call(derivative)
+            except AdcompilerError:
+                raise
+            except Exception as problem:
+                answer, complaint = type(problem), ""
+            if complaint:
+                return f"{backend}: {complaint}"
+            answers.append(answer)
+        found = derivative._last
+        if found is not None and found.unsupported is not None:
+            if "breaks lowering" in found.unsupported.what:
+                return found.unsupported.what
+            raise FellBack(found.unsupported.what.replace("`", ""))
+        expected, answer = answers
+        if isinstance(expected, type) or isinstance(answer, type):
+            return "" if expected is answer else f"loops give {answer}, NumPy {expected}"
+        if kinds(expected) != kinds(answer):
+            return f"loops give {kinds(answer)}, NumPy {kinds(expected)}"
+        left, right = flat(answer), flat(expected)
+        if left.shape != right.shape:
+            return f"loops give {left.size} numbers, NumPy {right.size}"
+        with np.errstate(all="ignore"):
+            same = np.allclose(left, right, rtol=1e-9, atol=1e-11, equal_nan=True)
+        if not same:
+            return f"value: loops give {_short(left)}, NumPy {_short(right)}"
+        if found is not None and found.loops.trouble is not None:
+            raise FellBack(f"at run time: {found.loops.trouble}")
+        return ""
+
     # -- what may be wrong with an answer -----------------------------------------------------
 
     def _call(self, function):
@@ -165,6 +212,14 @@ class Comparison:
                     expected = _weighed(slope, weights).value
                     return f"gradient along a direction {found:.8g}, differences {_short(expected)}"
         return ""
+
+
+def kinds(tree):
+    """The sorts of the leaves of a result; of numbers that branches return, of different kinds,
+    loops make one kind."""
+    found = []
+    map_leaves(lambda leaf: found.append("number" if np.ndim(leaf) == 0 else "array"), tree)
+    return found
 
 
 def question(comparison, mode):

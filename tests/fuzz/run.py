@@ -2,6 +2,10 @@
 
     python -m tests.fuzz.run --count 2000 --profile alias
     python -m tests.fuzz.run --seed 1234 --count 1 --profile all --reduce --show
+    python -m tests.fuzz.run --count 500 --backend numba
+
+With `--backend numba` the loops of the native backend are compared with the gradient of the NumPy
+backend; they run as Python. A program without loops counts as refused.
 
 Exits with 1 if a derivative was wrong or an exception came out of emitted code, and prints the
 seeds and the smallest program of each sort, reduced with --reduce. A refusal is no failure; its
@@ -9,12 +13,14 @@ reasons are counted.
 """
 
 import argparse
+import os
 import sys
 import time
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 
+from tests.fuzz.agreement import NATIVE
 from tests.fuzz.check import CRASH, OK, REFUSED, SKIPPED, WRONG, Outcome, check, modes_of
 from tests.fuzz.generate import HEADER, generate
 from tests.fuzz.profiles import PROFILES
@@ -95,6 +101,9 @@ def reduce_failure(outcome, modes, seconds):
 def main(arguments=None):
     options = _parser().parse_args(arguments)
     modes = tuple(options.modes.split(",")) if options.modes else modes_of(options.second)
+    if options.backend == "numba":
+        os.environ["ADCOMPILER_DISABLE_JIT"] = "1"
+        modes = NATIVE
     profiles = list(PROFILES) if options.profile == "each" else [options.profile]
     failed = False
     for profile in profiles:
@@ -161,6 +170,7 @@ def _parser():
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--second", action="store_true", help="check second order too")
     parser.add_argument("--modes", help="instead of the usual ones, separated by commas")
+    parser.add_argument("--backend", choices=["numpy", "numba"], default="numpy")
     parser.add_argument("--seconds", type=float, default=20, help="at most, for one program")
     parser.add_argument("--stop-after", type=int, metavar="N", help="stop after N failures")
     parser.add_argument("--reduce", action="store_true", help="shrink failing programs")

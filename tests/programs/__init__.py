@@ -8,6 +8,7 @@ from tests.programs import (  # noqa: F401
     lists,
     loops,
     models,
+    objects,
     recursion,
     scalars,
     simulations,

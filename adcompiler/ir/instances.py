@@ -1,0 +1,412 @@
+"""Objects of the user's classes: made, read, written and called while interpreting.
+
+An `abstract.Instance` is held as its class and its fields; it never exists in the IR. Methods are
+functions and written in place, with the instance as their first argument. What decides what a class
+does at run time (`__getattr__`, `__new__`, metaclasses, base classes in C) is refused.
+"""
+
+from __future__ import annotations
+
+import abc
+import dataclasses
+import operator
+import types as python_types
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from adcompiler.ir import abstract, heap
+from adcompiler.ir.abstract import Instance, Partial, Super
+from adcompiler.ir.guards import NeedStatic
+from adcompiler.ir.nodes import Constant
+
+if TYPE_CHECKING:
+    from adcompiler.ir.resolve import Resolver
+
+OPERATORS: dict[Callable, tuple[str, str]] = {
+    operator.add: ("__add__", "__radd__"),
+    operator.sub: ("__sub__", "__rsub__"),
+    operator.mul: ("__mul__", "__rmul__"),
+    operator.truediv: ("__truediv__", "__rtruediv__"),
+    operator.floordiv: ("__floordiv__", "__rfloordiv__"),
+    operator.mod: ("__mod__", "__rmod__"),
+    operator.pow: ("__pow__", "__rpow__"),
+    operator.matmul: ("__matmul__", "__rmatmul__"),
+    operator.and_: ("__and__", "__rand__"),
+    operator.or_: ("__or__", "__ror__"),
+    operator.xor: ("__xor__", "__rxor__"),
+    operator.lt: ("__lt__", "__gt__"),
+    operator.gt: ("__gt__", "__lt__"),
+    operator.le: ("__le__", "__ge__"),
+    operator.ge: ("__ge__", "__le__"),
+    operator.eq: ("__eq__", "__eq__"),
+    operator.ne: ("__ne__", "__ne__"),
+    operator.neg: ("__neg__", ""),
+    operator.pos: ("__pos__", ""),
+    operator.abs: ("__abs__", ""),
+    abs: ("__abs__", ""),
+    len: ("__len__", ""),
+}
+"""The method of the left operand, and that of the right one."""
+
+MISSING = object()
+
+
+def is_instance(value: Any) -> bool:
+    return isinstance(value, Instance)
+
+
+# -- looking things up ----------------------------------------------------------------------------
+
+
+def found_on(cls: type, name: str, after: type | None = None) -> Any:
+    """What a class has under a name, unbound; behind the class `after` in the order of bases."""
+    bases = cls.__mro__
+    if after is not None:
+        bases = bases[bases.index(after) + 1 :]
+    for base in bases:
+        if name in vars(base):
+            return vars(base)[name]
+    return MISSING
+
+
+def get_attribute(resolver: Resolver, base: Instance | Super, name: str) -> Any:
+    """`base.name`: a field, a property, a method that waits for its call, or the class's own."""
+    after = None
+    instance = base
+    if isinstance(base, Super):
+        instance, after = base.instance, base.cls
+    assert isinstance(instance, Instance)
+    cls = instance.cls
+    held = found_on(cls, name, after)
+    if isinstance(held, property):
+        _guard(resolver, cls, name)
+        return _call(resolver, held.fget, [instance])
+    if after is None and name in instance.fields:
+        return resolver.usable(instance.fields[name])
+    if name == "__class__":
+        return Constant(cls)
+    if name == "__dict__":
+        raise resolver.error("`__dict__`", "the fields would get a second name", "name the fields")
+    if held is MISSING:
+        if found_on(cls, "__getattr__") is not MISSING:
+            raise resolver.error(
+                f"`.{name}` through `__getattr__`",
+                "what it gives is decided at run time",
+                "make it a field or a property",
+            )
+        raise resolver.error(
+            f"`.{name}`",
+            f"this `{cls.__name__}` has no such attribute here",
+            "assign it in `__init__`, or check the spelling",
+        )
+    _guard(resolver, cls, name)
+    return bound(resolver, held, instance, cls)
+
+
+def bound(resolver: Resolver, held: Any, instance: Instance, cls: type) -> Any:
+    """What a class holds, as seen through an instance."""
+    if isinstance(held, staticmethod):
+        return resolver.constant(held.__func__)
+    if isinstance(held, classmethod):
+        return Partial(Constant(held.__func__), (Constant(cls),), {})
+    if isinstance(held, python_types.FunctionType):
+        return Partial(Constant(held), (instance,), {})
+    cached = getattr(held, "func", None)
+    if type(held).__name__ == "cached_property" and cached is not None:
+        value = _call(resolver, cached, [instance])
+        resolver.replace(instance, {**instance.fields, held.attrname: value})
+        return value
+    if hasattr(type(held), "__get__") and not isinstance(held, type):
+        raise resolver.error(
+            f"an attribute of type `{type(held).__name__}`",
+            "what it gives is decided by its `__get__`",
+            "use a property or a method",
+        )
+    return resolver.constant(held)
+
+
+def set_attribute(resolver: Resolver, base: Any, name: str, value: Any) -> None:
+    """`base.name = value`."""
+    if not isinstance(base, Instance):
+        raise resolver.error(
+            f"write to the attribute `.{name}`",
+            "the object is not made in this function, and a derivative call must not change it",
+            "pass it as an argument, or keep the value in a local name",
+        )
+    held = found_on(base.cls, name)
+    if isinstance(held, property):
+        if held.fset is None:
+            raise resolver.error(f"write to `.{name}`", "the property has no setter")
+        _guard(resolver, base.cls, name)
+        _call(resolver, held.fset, [base, value])
+        return
+    slot = isinstance(held, python_types.MemberDescriptorType)
+    if held is not MISSING and hasattr(type(held), "__set__") and not slot:
+        raise resolver.error(f"write to `.{name}`", "the class decides what it does")
+    own = found_on(base.cls, "__setattr__")
+    if own is not object.__setattr__ and base.cls is not python_types.SimpleNamespace:
+        params = getattr(base.cls, "__dataclass_params__", None)
+        if params is not None and params.frozen:
+            raise resolver.error(
+                f"write to `.{name}` of a frozen dataclass",
+                "Python refuses it too",
+                "make a new one with dataclasses.replace",
+            )
+        raise resolver.error(f"write to `.{name}`", "the class has a `__setattr__` of its own")
+    resolver.replace(base, {**base.fields, name: _settled(resolver, value)})
+
+
+def _settled(resolver: Resolver, value: Any) -> Any:
+    if heap.is_object(value) and resolver.is_held(value):
+        return value
+    return resolver.settle(value)
+
+
+def _guard(resolver: Resolver, cls: type, name: str) -> None:
+    resolver.guard(cls, name, getattr(cls, name))
+
+
+def _call(resolver: Resolver, function: Any, args: list, keywords: dict | None = None) -> Any:
+    from adcompiler.ir import operations
+
+    return operations.call(resolver, Constant(function), args, keywords or {})
+
+
+# -- making objects -------------------------------------------------------------------------------
+
+
+def make(resolver: Resolver, cls: type, args: list, keywords: dict) -> Any:
+    """`cls(*args, **keywords)`."""
+    if cls is python_types.SimpleNamespace:
+        return Instance(cls, {k: _settled(resolver, v) for k, v in keywords.items()})
+    if issubclass(cls, tuple) and hasattr(cls, "_fields"):
+        return _named_tuple(resolver, cls, args, keywords)
+    refuse_strange(resolver, cls)
+    instance = Instance(cls, {})
+    _guard(resolver, cls, "__init__")
+    init = found_on(cls, "__init__")
+    if _is_generated(cls, init):
+        _fill(resolver, instance, args, keywords)
+    elif isinstance(init, python_types.FunctionType):
+        _call(resolver, init, [instance, *args], keywords)
+    elif args or keywords:
+        raise resolver.error(f"making a `{cls.__name__}`", "it takes no arguments")
+    return instance
+
+
+def refuse_strange(resolver: Resolver, cls: type) -> None:
+    """Classes whose objects are more than their fields."""
+    strange = [
+        base
+        for base in cls.__mro__
+        if base is not object and base.__module__ != "typing" and not _is_written_in_python(base)
+    ]
+    if strange or type(cls) not in (type, abc.ABCMeta):
+        of = strange[0].__name__ if strange else type(cls).__name__
+        raise resolver.error(
+            f"making a `{cls.__name__}`",
+            f"it is built on `{of}`, which does more than to hold fields",
+            "pass its fields as arguments, or hold it as a field",
+        )
+    for name, plain in (("__new__", object.__new__), ("__getattribute__", object.__getattribute__)):
+        if getattr(cls, name) is not plain:
+            raise resolver.error(f"making a `{cls.__name__}`", f"it has a `{name}` of its own")
+
+
+def _is_written_in_python(cls: type) -> bool:
+    return bool(cls.__flags__ & (1 << 9))  # Py_TPFLAGS_HEAPTYPE
+
+
+def _is_generated(cls: type, init: Any) -> bool:
+    """Whether `__init__` is that of a dataclass, of which there is no source."""
+    code = getattr(init, "__code__", None)
+    return dataclasses.is_dataclass(cls) and getattr(code, "co_filename", "") == "<string>"
+
+
+def _fill(resolver: Resolver, instance: Instance, args: list, keywords: dict) -> None:
+    """What the `__init__` of a dataclass does."""
+    cls = instance.cls
+    given = list(args)
+    fields: dict[str, Any] = {}
+    rest = dict(keywords)
+    for field in dataclasses.fields(cls):
+        if field.init and given and not field.kw_only:
+            value = given.pop(0)
+        elif field.init and field.name in rest:
+            value = rest.pop(field.name)
+        elif field.default is not dataclasses.MISSING:
+            value = resolver.constant(field.default)
+        elif field.default_factory is not dataclasses.MISSING:
+            value = _call(resolver, field.default_factory, [])
+        elif field.init:
+            missing = f"the field `{field.name}` is missing"
+            raise resolver.error(f"making a `{cls.__name__}`", missing)
+        else:
+            continue
+        fields[field.name] = _settled(resolver, value)
+    if given or rest:
+        raise resolver.error(
+            f"making a `{cls.__name__}`",
+            "it takes fewer arguments, or others (fields of kind InitVar are not known here)",
+        )
+    resolver.replace(instance, fields)
+    after = found_on(cls, "__post_init__")
+    if after is not MISSING:
+        _guard(resolver, cls, "__post_init__")
+        _call(resolver, after, [instance])
+
+
+def _named_tuple(resolver: Resolver, cls: Any, args: list, keywords: dict) -> Any:
+    names = cls._fields
+    items = dict(zip(names, args, strict=False))
+    items.update(keywords)
+    for name, default in cls._field_defaults.items():
+        items.setdefault(name, resolver.constant(default))
+    if len(args) > len(names) or set(items) != set(names):
+        raise resolver.error(f"making a `{cls.__name__}`", f"its fields are {', '.join(names)}")
+    return cls._make(_settled(resolver, items[name]) for name in names)
+
+
+def super_of(resolver: Resolver, args: list) -> Super:
+    """`super()`, or `super(cls, self)`."""
+    frame = resolver.frame
+    assert frame is not None
+    if not args:
+        function = frame.tree.function
+        cells = dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=True))
+        first = function.__code__.co_varnames[:1]
+        if "__class__" in cells and first and first[0] in frame.arguments:
+            args = [Constant(cells["__class__"].cell_contents), frame.arguments[first[0]]]
+    match args:
+        case [Constant(value=type() as cls), Instance() as instance]:
+            return Super(cls, instance)
+    raise resolver.error("`super()`", "of which object is not known", "name the class instead")
+
+
+# -- operators ------------------------------------------------------------------------------------
+
+
+def operate(resolver: Resolver, fn: Callable, operands: list) -> Any:
+    """An operator of which an operand is an instance; `NotImplemented` if no class defines it."""
+    names = OPERATORS.get(fn)
+    if names is None:
+        return NotImplemented
+    for operand, name in zip(operands, names, strict=False):
+        if not isinstance(operand, Instance):
+            continue
+        held = found_on(operand.cls, name)
+        if isinstance(held, python_types.FunctionType) and not _is_generated_method(held):
+            _guard(resolver, operand.cls, name)
+            rest = [other for other in operands if other is not operand]
+            rest = rest or operands[1:]
+            return _call(resolver, held, [operand, *rest])
+    if fn in (operator.eq, operator.ne):
+        return _equal(resolver, fn, *operands)
+    raise resolver.error(
+        f"`{names[0]}` of a `{next(o.cls for o in operands if is_instance(o)).__name__}`",
+        "its class does not define it",
+    )
+
+
+def _is_generated_method(function: Any) -> bool:
+    return function.__code__.co_filename == "<string>"
+
+
+def _equal(resolver: Resolver, fn: Callable, left: Any, right: Any) -> Any:
+    """`==` that no class defines: identity; that of a dataclass is not known here."""
+    for operand in (left, right):
+        if isinstance(operand, Instance) and dataclasses.is_dataclass(operand.cls):
+            if operand.cls.__dataclass_params__.eq:  # type: ignore[attr-defined]
+                raise resolver.error("`==` of dataclasses", "", "compare the fields")
+    same = left is right
+    return Constant(same if fn is operator.eq else not same)
+
+
+def method(resolver: Resolver, instance: Instance, name: str, args: list, keywords: dict) -> Any:
+    """`instance.name(*args)` for a special method; NotImplemented if the class has none."""
+    held = found_on(instance.cls, name)
+    if not isinstance(held, python_types.FunctionType):
+        return NotImplemented
+    _guard(resolver, instance.cls, name)
+    return _call(resolver, held, [instance, *args], keywords)
+
+
+def call_instance(resolver: Resolver, instance: Instance, args: list, keywords: dict) -> Any:
+    result = method(resolver, instance, "__call__", args, keywords)
+    if result is NotImplemented:
+        raise resolver.error(f"call of a `{instance.cls.__name__}`", "its class has no `__call__`")
+    return result
+
+
+# -- functions about objects ----------------------------------------------------------------------
+
+
+def _name(resolver: Resolver, value: Any) -> str:
+    if isinstance(value, Constant) and isinstance(value.value, str):
+        return value.value
+    if getattr(value, "uid", None) in resolver.parameter_of:
+        raise NeedStatic(value)
+    raise resolver.error("an attribute by a name that is not known at compile time")
+
+
+def call_getattr(resolver: Resolver, args: list, keywords: dict) -> Any:
+    from adcompiler.ir import operations
+
+    if not isinstance(args[0], Instance):
+        if len(args) == 2 and isinstance(args[1], Constant) and isinstance(args[1].value, str):
+            return operations.get_attribute(resolver, args[0], args[1].value)
+        return NotImplemented
+    name = _name(resolver, args[1])
+    if len(args) == 3 and not has(args[0], name):
+        return args[2]
+    return get_attribute(resolver, args[0], name)
+
+
+def call_setattr(resolver: Resolver, args: list, keywords: dict) -> Any:
+    set_attribute(resolver, args[0], _name(resolver, args[1]), args[2])
+    return Constant(None)
+
+
+def has(instance: Instance, name: str) -> bool:
+    return name in instance.fields or found_on(instance.cls, name) is not MISSING
+
+
+def call_hasattr(resolver: Resolver, args: list, keywords: dict) -> Any:
+    if not isinstance(args[0], Instance):
+        return NotImplemented
+    return Constant(has(args[0], _name(resolver, args[1])))
+
+
+def call_replace(resolver: Resolver, args: list, keywords: dict) -> Any:
+    """`dataclasses.replace(instance, **changes)`."""
+    if not isinstance(args[0], Instance):
+        return NotImplemented
+    instance = args[0]
+    kept = {f.name: instance.fields[f.name] for f in dataclasses.fields(instance.cls) if f.init}
+    return make(resolver, instance.cls, [], {**kept, **keywords})
+
+
+def call_copy(resolver: Resolver, args: list, keywords: dict) -> Any:
+    """`copy.copy`: another object with the same fields."""
+    (value,) = args
+    if isinstance(value, Instance):
+        if found_on(value.cls, "__copy__") is not MISSING:
+            raise resolver.error("`copy.copy`", "the class has a `__copy__` of its own")
+        return Instance(value.cls, dict(value.fields))
+    if isinstance(value, (list, dict)):
+        return heap.contents(value)
+    return value if isinstance(value, tuple) else NotImplemented
+
+
+def call_fields(resolver: Resolver, args: list, keywords: dict) -> Any:
+    """`dataclasses.asdict` of fields that are numbers and arrays; `vars` as a copy is refused."""
+    if not isinstance(args[0], Instance) or keywords:
+        return NotImplemented
+    instance = args[0]
+    fields = {f.name: instance.fields[f.name] for f in dataclasses.fields(instance.cls)}
+    if any(heap.is_object(v) or isinstance(v, tuple) for v in fields.values()):
+        raise resolver.error("`asdict` of nested fields", "", "name the fields")
+    return fields
+
+
+__all__ = ["Instance", "Super", "abstract", "get_attribute", "make", "operate", "set_attribute"]
