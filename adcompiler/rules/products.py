@@ -28,6 +28,9 @@ def matmul(g, a, b):
         return np.expand_dims(g, -1) * b, np.tensordot(g, a, np.ndim(g))
     if np.ndim(a) == 2 and np.ndim(b) == 2:
         return np.matmul(g, np.transpose(b)), np.matmul(np.transpose(a), g)
+    if np.ndim(b) == 2:  # one product, not one for each matrix in `a`
+        outer = tuple(range(np.ndim(a) - 1))
+        return np.matmul(g, np.transpose(b)), np.tensordot(a, g, (outer, outer))
     a_bar = np.matmul(g, np.swapaxes(b, -1, -2))
     return unbroadcast(a_bar, a), unbroadcast(np.matmul(np.swapaxes(a, -1, -2), g), b)
 
