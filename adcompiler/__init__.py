@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np  # noqa: F401  (what everything here stands on)
 
 if TYPE_CHECKING:
+    from adcompiler import tape  # noqa: F401
     from adcompiler.api import (
         Derivative,
         check_grads,
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
         value_and_grad,
         vjp,
     )
+    from adcompiler.api.comparing import compare
     from adcompiler.errors import AdcompilerError
     from adcompiler.runtime import stop_gradient
 
@@ -31,6 +33,7 @@ __all__ = [
     "AdcompilerError",
     "Derivative",
     "check_grads",
+    "compare",
     "grad",
     "hessian",
     "hvp",
@@ -44,10 +47,16 @@ __all__ = [
 ]
 __version__ = "0.1.0"
 
-_ELSEWHERE = {"AdcompilerError": "adcompiler.errors", "stop_gradient": "adcompiler.runtime"}
+_ELSEWHERE = {
+    "AdcompilerError": "adcompiler.errors",
+    "compare": "adcompiler.api.comparing",
+    "stop_gradient": "adcompiler.runtime",
+}
 
 
 def __getattr__(name: str) -> Any:
+    if name == "tape":
+        return importlib.import_module("adcompiler.tape")
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     found = getattr(importlib.import_module(_ELSEWHERE.get(name, "adcompiler.api")), name)
@@ -56,4 +65,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *__all__, "tape"})

@@ -1,10 +1,12 @@
-"""The command `adcompiler`: show a derivative, check it, write it to a file.
+"""The command `adcompiler`: show a derivative, check it, compare engines, write it to a file.
 
     adcompiler show model.py:loss                      the gradient, as source
     adcompiler show model.py:loss --stage ir           one stage of compiling it
     adcompiler show model.py:loss --explain            what is saved for the backward sweep
     adcompiler check package.module:loss --order 2     against differences
+    adcompiler compare model.py:loss                   compiled code beside the tape
     adcompiler emit model.py:loss -o loss_grad.py --standalone
+    adcompiler show model.py:loss --backend numba      the loops of the native backend
 
 Without `--args`, arguments are made up from annotations and defaults.  The exit status is 0; 1
 where a function is refused or a derivative is wrong; 2 where the command does not make sense.
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from adcompiler.api.derivative import Derivative
 
 MODES = ("grad", "value_and_grad", "vjp", "jvp", "hvp")
+ENGINES = ("compiled", "tape", "both")
 STAGES = ("ast", "tree", "ir", "types", "adjoint", "optimised", "source")
 OK, WRONG, USAGE = 0, 1, 2
 
@@ -70,8 +73,21 @@ def parser() -> argparse.ArgumentParser:
     check.add_argument("--order", type=order, default=2, help="the highest order (default: 2)")
     check.add_argument("--modes", type=modes, default=("rev", "fwd"), metavar="MODE,...",
                        help="rev, fwd or both (default: rev,fwd)")  # fmt: skip
+    check.add_argument(
+        "--engine", choices=ENGINES,
+        help="whose derivatives (default: the compiler's, and the tape's where it gives one)",
+    )  # fmt: skip
     check.add_argument("--atol", type=float, help="absolute tolerance")
     check.add_argument("--rtol", type=float, help="relative tolerance")
+
+    compare = command(
+        commands, "compare", run_compare, "measure compiled code and the tape on one call"
+    )
+    argnums_option(compare)
+    compare.add_argument(
+        "--seconds", type=duration, default=0.5, help="how long to measure (default: 0.5)"
+    )
+    compare.add_argument("--plot", metavar="FILE", help="also draw a chart, e.g. chart.svg")
 
     emit = command(commands, "emit", run_emit, "write a derivative to a file")
     derivative_options(emit)
@@ -101,7 +117,9 @@ def command(commands: Any, name: str, run: Callable, summary: str) -> argparse.A
         metavar="ARGS",
         help='what to call it with, e.g. "1.0, np.ones(3)"; names of its module may be used',
     )
-    made.add_argument("--backend", default="numpy", help="the backend (default: numpy)")
+    made.add_argument(
+        "--backend", help="numpy or numba (default: numpy, or what the function is decorated with)"
+    )
     made.add_argument("--traceback", action="store_true", help="show where an error comes from")
     return made
 
@@ -111,6 +129,10 @@ def derivative_options(made: argparse.ArgumentParser) -> None:
         "--mode", choices=MODES,
         help="which derivative (default: grad, or what the function is decorated with)",
     )  # fmt: skip
+    argnums_option(made)
+
+
+def argnums_option(made: argparse.ArgumentParser) -> None:
     made.add_argument(
         "--argnums", type=numbers, metavar="N,...",
         help="of which arguments, counted from 0 (default: 0)",
@@ -148,6 +170,16 @@ def order(text: str) -> int:
     return int(text)
 
 
+def duration(text: str) -> float:
+    try:
+        found = float(text)
+    except ValueError:
+        found = 0.0
+    if not 0 < found < 3600:
+        raise argparse.ArgumentTypeError(f"{text!r} is no time in seconds")
+    return found
+
+
 # ---------------------------------------------------------------------------------------------
 # the commands
 
@@ -176,39 +208,94 @@ def run_check(options: argparse.Namespace) -> int:
 
     thing, scope = load(*options.target)
     function = function_of(thing)
-    args, keywords = given_arguments(options, scope)
-    if keywords:
-        raise Misuse("check takes positional arguments only")
-    note = ""
-    if not args:
-        from adcompiler.api.examples import example_arguments
-
-        args, note = example_arguments(function)
+    args, note = positional_arguments(options, scope, function, "check")
+    runs = engines_and_modes(options)
     status = OK
-    rows = [("mode", "order", "agreement")]
+    rows = [("engine", "mode", "order", "agreement")]
     causes: dict[str, None] = {}
-    for mode in options.modes:
+    for engine, mode in runs:
         for degree in range(1, options.order + 1):
             try:
                 check_grads(
                     function, args, degree, (mode,), options.atol, options.rtol,
-                    backend=options.backend,
+                    backend=options.backend or "numpy", engine=engine,
                 )  # fmt: skip
                 answer = "agrees with differences"
             except WrongDerivative as error:
                 answer, status = f"WRONG: {error}", WRONG
             except AdcompilerError as error:
-                answer, status = f"refused: {error.message}", WRONG
+                answer = f"refused: {error.message}"
                 causes[str(error)] = None
-            rows.append((mode, str(degree), answer))
+                # That the tape takes less than the compiler is no fault unless it was asked for.
+                if engine == "compiled" or options.engine is not None:
+                    status = WRONG
+            rows.append((engine, mode, str(degree), answer))
             if not answer.startswith("agrees"):
                 break
-    widths = [max(len(row[k]) for row in rows) for k in range(2)]
-    table = (f"{row[0]:<{widths[0]}}  {row[1]:<{widths[1]}}  {row[2]}\n" for row in rows)
+    widths = [max(len(row[k]) for row in rows) for k in range(3)]
+    padded = ("  ".join(f"{row[k]:<{widths[k]}}" for k in range(3)) for row in rows)
+    table = (f"{cells}  {row[3]}\n" for cells, row in zip(padded, rows, strict=True))
     say(note + "".join(table), sys.stdout)
     for cause in causes:
         say(cause, sys.stderr)
     return status
+
+
+def engines_and_modes(options: argparse.Namespace) -> list[tuple[str, str]]:
+    """What `check` checks: the tape has reverse mode alone."""
+    if options.engine == "tape" and "rev" not in options.modes:
+        raise Misuse("the tape has reverse mode only: use --modes rev")
+    runs = [("compiled", mode) for mode in options.modes] if options.engine != "tape" else []
+    if options.engine != "compiled" and "rev" in options.modes:
+        runs.append(("tape", "rev"))
+    return runs
+
+
+def positional_arguments(
+    options: argparse.Namespace, scope: dict, function: Callable, what: str
+) -> tuple[tuple, str]:
+    """Those that were given, or made up; with what is to be said of them."""
+    args, keywords = given_arguments(options, scope)
+    if keywords:
+        raise Misuse(f"{what} takes positional arguments only")
+    if args:
+        return args, ""
+    from adcompiler.api.examples import example_arguments
+
+    return example_arguments(function)
+
+
+def run_compare(options: argparse.Namespace) -> int:
+    from adcompiler.api.comparing import compare
+    from adcompiler.api.derivative import check_backend
+
+    thing, scope = load(*options.target)
+    function = function_of(thing)
+    args, note = positional_arguments(options, scope, function, "compare")
+    number = options.argnums
+    if number is None:
+        number = getattr(thing, "argnums", None)
+    backend = options.backend or getattr(thing, "backend", "numpy")
+    try:
+        check_backend(backend)
+    except (ValueError, ModuleNotFoundError) as error:  # no such backend, or not installed
+        raise Misuse(str(error)) from error
+    found = compare(
+        function, *args, argnums=0 if number is None else number, backend=backend,
+        seconds=options.seconds,
+    )  # fmt: skip
+    try:
+        figure = found.plot() if options.plot is not None else None
+    except ModuleNotFoundError as error:
+        raise Misuse(str(error)) from error
+    say(note + str(found), sys.stdout)
+    if figure is not None:
+        try:
+            figure.savefig(options.plot)
+        except (OSError, ValueError) as error:  # no such place, or no such format
+            raise Misuse(f"cannot write {options.plot}: {error}") from error
+    both_refuse = all(side.refusal is not None for side in found.sides)
+    return WRONG if found.agrees is False or both_refuse else OK
 
 
 def run_emit(options: argparse.Namespace) -> int:
@@ -293,14 +380,14 @@ def derivative_of(thing: Any, options: argparse.Namespace) -> Derivative:
     from adcompiler.api import transforms
     from adcompiler.api.derivative import Derivative
 
-    if isinstance(thing, Derivative) and options.mode is None and options.argnums is None:
-        return thing
     function = function_of(thing)
     mode = options.mode or "grad"
-    number, backend = options.argnums, options.backend
+    number, backend = options.argnums, options.backend or "numpy"
     if mode in ("vjp", "jvp") and number is not None:
         raise Misuse(f"{mode} takes all arguments: leave out --argnums")
     try:
+        if isinstance(thing, Derivative) and options.mode is None and options.argnums is None:
+            return thing if options.backend is None else thing.on_backend(backend)
         match mode:
             case "vjp":
                 return transforms._Pullback(function, mode, mode, backend=backend)
@@ -310,7 +397,7 @@ def derivative_of(thing: Any, options: argparse.Namespace) -> Derivative:
                 inner = transforms.grad(function, argnums=number, backend=backend)
                 return transforms._Forward(inner, "jvp", mode, backend=backend)
         return Derivative(function, mode, mode, number, backend=backend)
-    except ValueError as error:  # an unknown backend
+    except (ValueError, ModuleNotFoundError) as error:  # no such backend, or not installed
         raise Misuse(str(error)) from error
 
 

@@ -10,6 +10,15 @@ ordinary loop that fills an array row by row; the optimiser gets the exact gradi
 through all of its steps, and the program that computes that gradient is printed first.
 
     python examples/lotka_volterra.py --out fit.png
+    python examples/lotka_volterra.py --backend numba
+    python examples/lotka_volterra.py --tape
+
+The second line compiles the derivative to machine code (`pip install adcompiler[numba]`).
+
+The third fits a second time, through the tape, which records what runs. A tape cannot follow a
+value into a plain array, so it refuses `loss` as it stands, for two reasons: `np.array([...])`
+makes a plain array of what it is given, and `path[k + 1] = ...` stores into one that `np.empty`
+made. `loss_on_tape` is the same model with a list of states and `np.stack`.
 """
 
 import argparse
@@ -20,7 +29,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from scipy.optimize import minimize
 
-from adcompiler import value_and_grad
+from adcompiler import AdcompilerError, tape, value_and_grad
 
 RECORD = Path(__file__).parent / "data" / "hudson_bay_lynx_hare.csv"
 STEPS_PER_YEAR = 10
@@ -67,6 +76,34 @@ def loss(log_parameters, pelts):
     return np.mean(residual**2)
 
 
+def rates_on_tape(state, coefficients):
+    hares, lynx = state
+    alpha, beta, gamma, delta = coefficients
+    return np.stack([alpha * hares - beta * hares * lynx, delta * hares * lynx - gamma * lynx])
+
+
+def simulate_on_tape(parameters, years):
+    """The same as `simulate`: nothing is written, a list grows instead."""
+    coefficients = parameters[:4]
+    h = 1 / STEPS_PER_YEAR
+    state = np.stack([parameters[4], parameters[5]])
+    path = [state]
+    for _ in range(years * STEPS_PER_YEAR):
+        slope1 = rates_on_tape(state, coefficients)
+        slope2 = rates_on_tape(state + h / 2 * slope1, coefficients)
+        slope3 = rates_on_tape(state + h / 2 * slope2, coefficients)
+        slope4 = rates_on_tape(state + h * slope3, coefficients)
+        state = state + h / 6 * (slope1 + 2 * slope2 + 2 * slope3 + slope4)
+        path.append(state)
+    return np.stack(path)
+
+
+def loss_on_tape(log_parameters, pelts):
+    path = simulate_on_tape(np.exp(log_parameters), len(pelts) - 1)
+    residual = np.log(path[::STEPS_PER_YEAR]) - np.log(pelts)
+    return np.mean(residual**2)
+
+
 def first_guess(pelts):
     """Parameters read off the record.
 
@@ -91,32 +128,59 @@ def plot_fit(years, pelts, parameters, out):
     figure.savefig(out, dpi=150)
 
 
+def fitted(gradient, guess, pelts):
+    """The fit by a gradient, and what it took, in seconds."""
+    started = time.perf_counter()
+    fit = minimize(gradient, guess, args=(pelts,), jac=True, method="L-BFGS-B")
+    seconds = time.perf_counter() - started
+    if not fit.success:
+        raise SystemExit(f"the fit did not converge: {fit.message}")
+    print(f"loss {fit.fun:.6f} after {fit.nfev} evaluations with gradient, {seconds:.2f} s\n")
+    return fit
+
+
+def show_tape(guess, pelts, fit):
+    """What the tape refuses, and its own fit."""
+    print("The tape takes the model with a list. Of the one that writes into an array it says:\n")
+    try:
+        tape.value_and_grad(loss)(guess, pelts)
+    except AdcompilerError as refusal:
+        print(f"{refusal}\n")
+    recording = tape.record(loss_on_tape, guess, pelts)
+    print(f"Recorded on each call: {len(recording.nodes):,} operations.\n")
+    print(f"{recording.listing(most=12)}\n")
+    again = fitted(tape.value_and_grad(loss_on_tape), guess, pelts)
+    apart = np.max(np.abs(np.exp(again.x) / np.exp(fit.x) - 1))
+    print(f"largest relative difference of the parameters: {apart:.1e}\n")
+
+
 def main():
     parser = argparse.ArgumentParser(description="Fit Lotka-Volterra to the hare and lynx record.")
     parser.add_argument("--out", default="lotka_volterra.png", help="where to save the plot")
-    out = parser.parse_args().out
+    parser.add_argument("--backend", default="numpy", choices=["numpy", "numba"])
+    parser.add_argument("--tape", action="store_true", help="fit through the tape as well")
+    options = parser.parse_args()
+    gradient = loss.on_backend(options.backend)
 
     record = np.loadtxt(RECORD, delimiter=",")
     years, pelts = record[:, 0], record[:, 1:]
     guess = np.log(first_guess(pelts))
 
     started = time.perf_counter()
-    print(loss.source(guess, pelts))
+    print(gradient.source(guess, pelts))
     print(f"\nadjoint written in {time.perf_counter() - started:.2f} s")
 
-    started = time.perf_counter()
-    fit = minimize(loss, guess, args=(pelts,), jac=True, method="L-BFGS-B")
-    seconds = time.perf_counter() - started
-    if not fit.success:
-        raise SystemExit(f"the fit did not converge: {fit.message}")
-
-    print(f"loss {fit.fun:.6f} after {fit.nfev} evaluations with gradient, {seconds:.2f} s\n")
+    fit = fitted(gradient, guess, pelts)
     parameters = np.exp(fit.x)
     for (name, meaning), value in zip(MEANINGS.items(), parameters, strict=True):
         print(f"{name:>8} {value:10.5f}   {meaning}")
 
-    plot_fit(years, pelts, parameters, out)
-    print(f"\nplot saved as {out}")
+    if options.tape:
+        print()
+        show_tape(guess, pelts, fit)
+
+    plot_fit(years, pelts, parameters, options.out)
+    print(f"\nplot saved as {options.out}")
 
 
 if __name__ == "__main__":

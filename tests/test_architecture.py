@@ -112,7 +112,7 @@ def test_parts_that_must_not_know_each_other(part, forbidden):
 def test_needs_beside_python_are_few(name):
     allowed = ALONE.get(part_of(name))
     if allowed is None:
-        allowed = {"numpy", "scipy", "gast", "astunparse", "numba", "llvmlite"}
+        allowed = {"numpy", "scipy", "gast", "astunparse", "numba", "llvmlite", "matplotlib"}
     for imported, line in imports_of(MODULES[name], name):
         top = imported.partition(".")[0]
         if top != "adcompiler" and top not in sys.stdlib_module_names:

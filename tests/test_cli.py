@@ -235,13 +235,15 @@ def test_module_targets(model, monkeypatch, capsys):
 def test_check_prints_a_table(run):
     status, out, err = run("check", "loss", "--args", "np.ones(2), np.eye(2), np.zeros(2)")
     assert (status, err) == (0, "")
-    rows = [line.split(None, 2) for line in out.splitlines()]
+    rows = [line.split(None, 3) for line in out.splitlines()]
     assert rows == [
-        ["mode", "order", "agreement"],
-        ["rev", "1", "agrees with differences"],
-        ["rev", "2", "agrees with differences"],
-        ["fwd", "1", "agrees with differences"],
-        ["fwd", "2", "agrees with differences"],
+        ["engine", "mode", "order", "agreement"],
+        ["compiled", "rev", "1", "agrees with differences"],
+        ["compiled", "rev", "2", "agrees with differences"],
+        ["compiled", "fwd", "1", "agrees with differences"],
+        ["compiled", "fwd", "2", "agrees with differences"],
+        ["tape", "rev", "1", "agrees with differences"],
+        ["tape", "rev", "2", "agrees with differences"],
     ]
 
 
@@ -254,7 +256,7 @@ def test_check_with_made_up_arguments_says_so(run):
 def test_check_of_an_array_to_second_order(run):
     status, out, err = run("check", "vector", "--args", "np.array([0.3, -1.2, 2.0])")
     assert status == 0, err
-    assert out.count("agrees with differences") == 4
+    assert out.count("agrees with differences") == 6
 
 
 def test_check_of_some_modes(run):
@@ -274,11 +276,82 @@ def test_check_finds_a_wrong_derivative(run, monkeypatch):
     assert "WRONG" in out
 
 
+def test_check_of_one_engine(run):
+    given = ("--args", "np.ones(2), np.eye(2), np.zeros(2)")
+    _, out, _ = run("check", "loss", *given, "--engine", "tape")
+    assert "tape" in out and "compiled" not in out
+    _, out, _ = run("check", "loss", *given, "--engine", "compiled")
+    assert "tape" not in out and "compiled" in out
+    _, out, _ = run("check", "loss", *given, "--engine", "both", "--order", "1")
+    assert [line.split()[0] for line in out.splitlines()[1:]] == ["compiled", "compiled", "tape"]
+
+
+def test_check_of_what_the_tape_alone_refuses(run):
+    """It is no fault of the function unless the tape was asked for."""
+    status, out, err = run("check", "both", "--args", "1.0, 2.0")
+    assert status == 0
+    assert "compiled  rev   2      agrees" in out
+    assert "tape      rev   1      refused: `math.exp`" in out
+    assert "write `np.exp`" in err
+    for engine in ("tape", "both"):
+        assert run("check", "both", "--args", "1.0, 2.0", "--engine", engine)[0] == 1
+
+
+def test_check_finds_a_wrong_derivative_of_the_tape(run):
+    status, out, _ = run("check", "kinked", "--args", "0.75 + 1e-9", "--engine", "tape")
+    assert status == 1
+    assert "WRONG: tape, rev mode" in out
+
+
 def test_check_of_what_is_refused(run):
     status, out, err = run("check", "refused", "--args", "1.0")
     assert status == 1
     assert "refused: `try` statement" in out
     assert "instead: " in err
+
+
+# -- compare ---------------------------------------------------------------------------------------
+
+
+def test_compare_prints_a_table(run):
+    given = ("--args", "np.ones(2), np.eye(2), np.zeros(2)", "--seconds", "0.01")
+    status, out, err = run("compare", "loss", *given)
+    assert (status, err) == (0, "")
+    assert out.startswith("loss(float64[2], float64[2, 2], float64[2])\n")
+    assert "compiled" in out.splitlines()[2] and "tape" in out.splitlines()[2]
+    assert "The engines agree" in out
+
+
+def test_compare_takes_the_arguments_of_a_decorated_function(run):
+    status, out, _ = run("compare", "decorated", "--seconds", "0.01")
+    assert status == 0
+    assert out.startswith("# assumed: x: float64 array of rank 1 (annotation)\n")
+    assert "decorated(float64[3], 3)" in out
+
+
+def test_compare_of_what_an_engine_refuses(run):
+    status, out, _ = run("compare", "both", "--args", "1.0, 2.0", "--seconds", "0.01")
+    assert status == 0
+    assert "The tape refuses:" in out and "instead: write `np.exp`" in out
+    status, out, _ = run("compare", "refused", "--args", "1.0", "--seconds", "0.01")
+    assert status == 0
+    assert "The compiler refuses:" in out and "`try` statement" in out
+    status, out, _ = run("compare", "vector", "--args", "np.ones(3)", "--seconds", "0.01")
+    assert status == 1
+    assert out.count("refuses:") == 2
+
+
+def test_compare_draws_a_chart(run, tmp_path):
+    pytest.importorskip("matplotlib")
+    chart = tmp_path / "chart.svg"
+    given = ("--args", "np.ones(3)", "--seconds", "0.01")
+    assert run("compare", "weighted", *given, "--plot", str(chart))[0] == 0
+    assert chart.read_text().lstrip().startswith("<?xml")
+    status, _, err = run(
+        "compare", "weighted", *given, "--plot", str(tmp_path / "no" / "chart.svg")
+    )
+    assert status == 2
+    assert "cannot write" in err
 
 
 # -- emit ------------------------------------------------------------------------------------------
@@ -389,6 +462,8 @@ def test_tracebacks_on_request(model):
         ["show", "FILE:loss", "--argnums", "first"],
         ["check", "FILE:loss", "--order", "0"],
         ["check", "FILE:loss", "--modes", "up,down"],
+        ["check", "FILE:loss", "--engine", "steam"],
+        ["compare", "FILE:loss", "--seconds", "-1"],
     ],
 )
 def test_a_command_line_that_does_not_parse(model, arguments, capsys):

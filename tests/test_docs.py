@@ -9,6 +9,7 @@ import ast
 import contextlib
 import importlib.util
 import inspect
+import json
 import re
 import sys
 import tempfile
@@ -430,7 +431,7 @@ def missing():
     designed = ["stop_gradient", "checkpoint", "insert_grad_of", "tape", "optim", "nn"]
     names = [f"`{n}`" for n in designed if not hasattr(adcompiler, n) and f"adcompiler.{n}" not in
              MODULES]  # fmt: skip
-    if not any(name.startswith("adcompiler.backends.numba") for name in MODULES):
+    if not any(name.startswith("adcompiler.backends.native") for name in MODULES):
         names.append("the native backend")
     return f"Not there yet: {', '.join(names)}." if names else "All of its parts are there."
 
@@ -487,6 +488,41 @@ def guide_emitted():
         return fenced(run_guide(folder).text, "python")
 
 
+# -- the native backend ---------------------------------------------------------------------------
+
+
+def smooth(u, rate, steps):
+    for _ in range(steps):
+        u[1:-1] += rate * (u[2:] - 2 * u[1:-1] + u[:-2])
+    return np.sum(u * u)
+
+
+def loops():
+    with mock.patch.dict("os.environ", ADCOMPILER_DISABLE_JIT="1"):
+        return grad(smooth, argnums=(0, 1), backend="numba").source(np.ones(8), 0.1, 5)
+
+
+# -- the notebook ---------------------------------------------------------------------------------
+
+
+def cell(name):
+    """A cell of the notebook about the two ways, as it is stored."""
+    path = PACKAGE.parent / "examples" / "notebooks" / "two_ways.ipynb"
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    (found,) = (cell for cell in cells if cell["id"] == name)
+    return found
+
+
+def code_of(name):
+    return fenced("".join(cell(name)["source"]), "python")
+
+
+def output_of(name, language=""):
+    """What a cell prints; tests/test_notebooks.py compares it with what it prints now."""
+    text = "".join(line for output in cell(name)["outputs"] for line in output["text"])
+    return fenced(text.replace("\n\n\n", "\n\n"), language)
+
+
 BLOCKS = {
     "walk.source": lambda: fenced(source_of(cascade), "python"),
     "walk.tree": lambda: fenced(
@@ -514,6 +550,16 @@ BLOCKS = {
     "map.layers": layers,
     "map.modules": module_map,
     "guide.emitted": guide_emitted,
+    "native.smooth": lambda: fenced(source_of(smooth), "python"),
+    "native.smooth.loops": lambda: fenced(loops(), "python"),
+    "two_ways.loop.code": lambda: code_of("loop"),
+    "two_ways.loop-adjoint": lambda: output_of("loop-adjoint", "python"),
+    "two_ways.loop-graph": lambda: output_of("loop-graph"),
+    "two_ways.network.code": lambda: code_of("network"),
+    "two_ways.network-adjoint": lambda: output_of("network-adjoint", "python"),
+    "two_ways.network-graph": lambda: output_of("network-graph"),
+    "two_ways.limits.code": lambda: code_of("limits"),
+    "two_ways.limits": lambda: output_of("limits"),
 }
 
 
