@@ -26,14 +26,15 @@ def primal(q, k, v, weight):
 def gradient(q, k, v, weight):
     scale = 1 / np.sqrt(q.shape[1])
     q = q * scale
-    scores = q @ k.T
-    attention = np.exp(scores - scores.max(axis=1, keepdims=True))
+    attention = q @ k.T
+    attention -= attention.max(axis=1, keepdims=True)
+    np.exp(attention, out=attention)
     attention /= attention.sum(axis=1, keepdims=True)
 
     v_bar = attention.T @ weight
-    attention_bar = weight @ v.T
-    row_bar = np.einsum("ij,ij->i", attention, attention_bar)
-    scores_bar = attention * (attention_bar - row_bar[:, None])
+    scores_bar = weight @ v.T
+    scores_bar -= np.vecdot(attention, scores_bar)[:, None]
+    scores_bar *= attention
     k_bar = scores_bar.T @ q
     q_bar = scores_bar @ k * scale
     return q_bar, k_bar, v_bar

@@ -25,6 +25,5 @@ def primal(w, x, y, strength):
 
 
 def gradient(w, x, y, strength):
-    margin = y * (x @ w)
-    product_bar = y / (-len(y) * (1 + np.exp(np.minimum(margin, 600))))
-    return x.T @ product_bar + strength * w
+    margin = np.minimum(y * (x @ w), 600)
+    return strength * w - x.T @ (y / (1 + np.exp(margin))) / len(y)

@@ -1,7 +1,7 @@
 """LU decomposition in place, entry by entry, and the logarithm of the determinant.
 
-The adjoint keeps an undo log: the one number that each update overwrites. (LU reads only entries
-that are already final; whoever knows that can leave the log away, which gains about 5 per cent.)
+The adjoint saves nothing and restores nothing: it needs only entries of the finished factors, and
+no step overwrites one of those.
 """
 
 import numpy as np
@@ -30,32 +30,25 @@ def primal(A):
 def gradient(A):
     A = A.copy()
     n = len(A)
-    undo = []
     for i in range(n):
+        row = A[i]
         for j in range(i):
-            undo.append(A[i, j])
-            A[i, j] -= A[i, :j] @ A[:j, j]
-            undo.append(A[i, j])
-            A[i, j] /= A[j, j]
+            row[j] -= row[:j] @ A[:j, j]
+            row[j] /= A[j, j]
         for j in range(i, n):
-            undo.append(A[i, j])
-            A[i, j] -= A[i, :i] @ A[:i, j]
+            row[j] -= row[:i] @ A[:i, j]
 
-    A_bar = np.zeros_like(A)
-    np.fill_diagonal(A_bar, 1 / np.diag(A))
+    A_bar = np.diag(1 / np.diag(A))
     for i in reversed(range(n)):
-        for j in reversed(range(i, n)):
-            A[i, j] = undo.pop()
-            entry_bar = A_bar[i, j]
-            A_bar[i, :i] -= entry_bar * A[:i, j]
-            A_bar[:i, j] -= entry_bar * A[i, :i]
+        row, row_bar = A[i], A_bar[i]
+        for j in range(i, n):
+            entry_bar = row_bar[j]
+            row_bar[:i] -= entry_bar * A[:i, j]
+            A_bar[:i, j] -= entry_bar * row[:i]
         for j in reversed(range(i)):
-            quotient = A[i, j]
-            A[i, j] = undo.pop()
-            entry_bar = A_bar[i, j] / A[j, j]
-            A_bar[j, j] -= entry_bar * quotient
-            A_bar[i, j] = entry_bar
-            A[i, j] = undo.pop()
-            A_bar[i, :j] -= entry_bar * A[:j, j]
-            A_bar[:j, j] -= entry_bar * A[i, :j]
+            entry_bar = row_bar[j] / A[j, j]
+            row_bar[j] = entry_bar
+            A_bar[j, j] -= entry_bar * row[j]
+            row_bar[:j] -= entry_bar * A[:j, j]
+            A_bar[:j, j] -= entry_bar * row[:j]
     return A_bar

@@ -14,5 +14,5 @@ def primal(x, y):
 
 def gradient(x, y):
     y_bar = 200 * (y - x * x)
-    x_bar = -2 * (1 - x) - 2 * x * y_bar
+    x_bar = 2 * (x - 1 - x * y_bar)
     return x_bar, y_bar

@@ -1,4 +1,8 @@
-"""A recurrence on Python floats: one number per iteration has to be saved."""
+"""A recurrence on Python floats: one number per iteration has to be saved.
+
+With one input and one output, an expert would take forward mode, which saves nothing. The gradient
+is kept in reverse mode on purpose: it stands for loops with many inputs.
+"""
 
 argnums = 0
 small = 7
@@ -26,6 +30,6 @@ def gradient(x, n):
     x_bar = 0.0
     s_bar = 1.0
     for s in reversed(s_saved):
-        x_bar += s_bar * (s + 1)
+        x_bar += s_bar * s + s_bar
         s_bar += s_bar * x
     return x_bar
