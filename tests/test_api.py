@@ -1530,8 +1530,29 @@ def test_calling_a_derivative_inside_a_function():
     def loss(x):
         return slope(x) * x
 
-    with pytest.raises(AdcompilerError, match="not compiled yet"):
-        grad(loss)(2.0)
+    assert grad(loss)(2.0) == pytest.approx(36.0)
+
+
+def test_other_derivatives_inside_a_function_are_refused():
+    def curved(x):
+        return np.sum(hessian(quartic)(x))
+
+    def changed(x):
+        seen = {"n": 0}
+
+        def noted(w):
+            seen["n"] = seen["n"] + 1
+            return np.sum(w**2)
+
+        return np.sum(grad(noted)(x)) * seen["n"]
+
+    for f in (curved, changed):
+        with pytest.raises(AdcompilerError, match="inside|changes what is around"):
+            grad(f)(X)
+
+
+def quartic(x):
+    return np.sum(x**4)
 
 
 def matrix_valued(x):

@@ -51,7 +51,9 @@ REFUSED = {
         "writes.histogram_of_weights", "writes.results_into_out", "writes.table_of_a_recurrence",
         "writes.filled_and_copied", "complex_numbers.fields_written_in_place",
         "complex_numbers.writes_through_a_reshaped_view",
+        "objects.arrays_in_fields_written_in_place",
     ),
+    "derivative": tuple(case.name for case in PROGRAMS if case.name.startswith("nested.")),
     "complex": ("complex_numbers.numbers_of_cmath",),
     "np.array": (
         "lists.comprehensions", "lists.concatenated", "models.recurrent_network",
@@ -65,12 +67,14 @@ SAYS = {
     "complex": "`complex` of",
     "plain array": "plain array",
     "np.array": "`np.array` of values",
+    "derivative": "compiled derivative",
 }
 REMEDIES = {
     "math": "write `np.",
     "complex": "real + 1j * imag",
     "plain array": "np.zeros_like(x)",
     "np.array": "np.stack",
+    "derivative": "tape.grad",
 }
 REASON = {name: reason for reason, names in REFUSED.items() for name in names}
 

@@ -70,7 +70,7 @@ def check(function: Function, stage: str = "") -> None:
 def resolved(function: Callable, signature: Signature) -> Primal:
     """Source to IR with memory."""
     ir, form, resolver = resolve(
-        function, signature.args, signature.keywords, signature.leaves, object_classes
+        function, signature.args, signature.keywords, signature.leaves, object_classes, derived
     )
     if resolver.changed_arguments and signature.shared:
         raise errors.ResolveError(
@@ -78,12 +78,31 @@ def resolved(function: Callable, signature: Signature) -> Primal:
             reason="which of the two would change is not told apart",
             remedy="pass a copy for one of them",
         )
-    for each in (*called(ir), ir):
-        dead_code(each, object_classes)
-        to_memory(each)
-        dead_code(each)
+    tell_memory(ir)
     check(ir, "ir")
     return Primal(ir, form, list(ir.body.results), list(resolver.guards.values()))
+
+
+def tell_memory(function: Function) -> None:
+    """Objects become values and memory, in a function and in those that it calls."""
+    for each in (*called(function), function):
+        if not each.has_memory:
+            dead_code(each, object_classes)
+            to_memory(each)
+            dead_code(each)
+            each.has_memory = True
+
+
+def derived(function: Function, wrt: list[Value], value: bool) -> Function:
+    """The gradient of a function that another one calls (and before it the value, if wanted)."""
+    tell_memory(function)
+    keep = list(function.body.results) if value else []
+    made = reverse(function, wrt, [ONE], keep, function.name)
+    optimise(made)
+    own_results(made)
+    made.has_memory = True
+    check(made)
+    return made
 
 
 def written_leaves(function: Function, signature: Signature) -> list[int]:

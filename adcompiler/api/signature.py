@@ -30,6 +30,14 @@ def key_of(value: Any) -> Any:
         return kind
     if kind is np.ndarray:
         return (value.dtype, value.shape, value.flags.c_contiguous)
+    if hasattr(kind, "__without_derivative__"):
+        from adcompiler.tape.refusals import refused
+
+        raise refused(
+            "a compiled derivative of a value that the tape follows",
+            "the tape does not see what happens in it",
+            "compile the whole function with grad; on the tape, use tape.grad outside alone",
+        )
     if isinstance(value, np.ndarray):
         return (kind, value.dtype, value.shape, value.flags.c_contiguous)
     if isinstance(value, np.generic):

@@ -545,6 +545,10 @@ def hessian(fun: Callable, argnums: int | tuple[int, ...] = 0, backend: str = "n
     return hessian_of
 
 
+# What the resolver does with a call of one of these inside a differentiated function.
+for _transform in (grad, value_and_grad, vjp, jvp, jacrev, jacfwd, jacobian, hessian, hvp):
+    _transform.__differentiates__ = _transform.__name__  # type: ignore[attr-defined]
+
 __all__ = [
     "grad", "hessian", "hvp", "jacfwd", "jacobian", "jacrev", "jvp", "unflatten",
     "value_and_grad", "vjp",

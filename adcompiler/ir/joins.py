@@ -77,8 +77,10 @@ class Join:
 
     def refill(self, thing: Any, name: str | None) -> None:
         """An object that there was before contains what the one arm put there, or the other."""
-        p = UNBOUND if self.then.dead else self.then.held(thing)
-        q = UNBOUND if self.orelse.dead else self.orelse.held(thing)
+        p, q = self.then.held(thing), self.orelse.held(thing)
+        if not _fit(p, q):
+            p = UNBOUND if self.then.dead else p
+            q = UNBOUND if self.orelse.dead else q
         if _fit(p, q):
             heap.put(thing, self.items(p, q, name))
         else:

@@ -271,6 +271,8 @@ class Function:
     """Parameters whose new contents are the last results (recursive functions)."""
     shares: bool = False
     """Whether a result may share storage with an argument."""
+    has_memory: bool = False
+    """Whether memory is told from values in it already (derivatives that are called)."""
 
     @property
     def params(self) -> list[Value]:

@@ -21,7 +21,7 @@ import gast
 import numpy as np
 
 from adcompiler import errors, runtime
-from adcompiler.ir import instances
+from adcompiler.ir import instances, nested
 from adcompiler.ir import types as T
 from adcompiler.ir.abstract import (
     Closure,
@@ -1132,6 +1132,8 @@ def call(resolver: Resolver, fn: Any, args: list, keywords: dict) -> Any:
         return call(resolver, fn.function, [*fn.args, *args], {**fn.keywords, **keywords})
     if isinstance(fn, Method):
         return _call_method(resolver, fn, args, keywords)
+    if isinstance(fn, nested.Derivative):
+        return nested.call(resolver, fn, args, keywords)
     if isinstance(fn, Instance):
         return instances.call_instance(resolver, fn, args, keywords)
     if isinstance(fn, Constant):
@@ -1150,6 +1152,11 @@ def _call_object(resolver: Resolver, fn: Any, args: list, keywords: dict) -> Any
         given = [resolver.constant(arg) for arg in fn.args]
         named = {k: resolver.constant(v) for k, v in fn.keywords.items()}
         return _call_object(resolver, fn.func, [*given, *args], {**named, **keywords})
+    mode = getattr(fn, "__differentiates__", None)
+    if mode is not None:
+        return nested.of_transform(resolver, mode, args, keywords)
+    if callable(getattr(fn, "primal", None)):
+        return nested.call(resolver, nested.of_object(resolver, fn), args, keywords)
     special = SPECIAL.get(fn) if _is_hashable(fn) else None
     if special is not None:
         result = special(resolver, args, keywords)
@@ -1177,13 +1184,6 @@ def _call_object(resolver: Resolver, fn: Any, args: list, keywords: dict) -> Any
     if isinstance(fn, python_types.MethodType):
         owner = resolver.constant(fn.__self__)
         return _call_object(resolver, fn.__func__, [owner, *args], keywords)
-    primal = getattr(fn, "primal", None)
-    if primal is not None and callable(primal):
-        raise resolver.error(
-            f"call of a derivative (`{getattr(fn, '__name__', 'grad')}`)",
-            "derivatives inside differentiated functions are not compiled yet",
-            "differentiate the outer function with hessian or jvp",
-        )
     if isinstance(fn, type) and issubclass(fn, BaseException):
         return resolver.raised(fn, None)
     if isinstance(fn, type):

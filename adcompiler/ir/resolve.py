@@ -128,6 +128,7 @@ class Resolver:
         self.dead = False
         """After a `raise`: the rest of the block is not reached."""
         self.object_classes: Callable[[Function], Any]
+        self.derive: Callable[[Function, list[Value], bool], Function]
         self.recursive: dict[Any, recursion.Recursive] = {}
         self.building: list[recursion.Recursive] = []
         self.parameter_of: dict[int, Any] = {}
@@ -304,6 +305,13 @@ class Resolver:
 
     def constant(self, value: Any, name: str | None = None) -> Any:
         """The abstract value of a Python object that the program refers to."""
+        if hasattr(type(value), "__without_derivative__"):
+            raise errors.DifferentiationError(
+                "a compiled derivative of a value that the tape follows",
+                reason="the tape does not see what happens in it",
+                remedy="compile the whole function with grad; on the tape, use tape.grad alone",
+                position=self.position(),
+            )
         if isinstance(value, tuple) and type(value) is tuple:
             return tuple(self.constant(item) for item in value)
         if isinstance(value, list):
@@ -833,10 +841,10 @@ class Resolver:
             for place, form in forms.items():
                 result = UNBOUND if dead else results[place]
                 after = abstract.structure(result, known=there)
-                form = self.told_apart(form, after, place, before)
+                apart = self.told_apart(form, after, place, before)
                 try:
                     wider = abstract.join_structures(
-                        form, after, self.carried_dim(entry, place, start)
+                        apart, after, self.carried_dim(entry, place, start)
                     )
                 except Mismatch:
                     raise self.error(
@@ -1344,15 +1352,18 @@ def resolve(
     keywords: dict,
     leaves: list,
     object_classes: Callable[[Function], Any],
+    derive: Callable[[Function, list[Value], bool], Function],
 ) -> tuple[Function, abstract.Structure, Resolver]:
     """The IR of a function for abstract arguments, the structure of its result, and the resolver.
 
     `leaves` (`.value`, `.path`) are the run-time values among the arguments: they become the
     parameters, in order.  The results are the leaves of the result's structure.
-    `object_classes` tells which objects of a function may share storage.
+    `object_classes` tells which objects of a function may share storage; `derive` makes the
+    gradient of a function (and its value, if asked for) that is called in this one.
     """
     resolver = Resolver()
     resolver.object_classes = object_classes
+    resolver.derive = derive
     for leaf in leaves:
         resolver.parameter_of[leaf.value.uid] = leaf.path
     resolver.note_objects([*args], resolver.argument_objects)

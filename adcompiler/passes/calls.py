@@ -9,6 +9,7 @@ and results.  Inside these functions the recursive calls are calls of the same.
 from __future__ import annotations
 
 import operator
+from collections.abc import Callable
 from typing import Any
 
 from adcompiler import errors
@@ -58,6 +59,8 @@ class Pairs:
         from adcompiler.passes.simplify import common_subexpressions, dead_code
 
         copy = clone(function)
+        orders = [s.origin.order for s in walk(copy.body) if s.origin is not None]
+        order = max(orders, default=0)
         seeds: list[Operand | None] = []
         given: list[Value] = []
         for result in copy.body.results:
@@ -83,7 +86,14 @@ class Pairs:
         common_subexpressions(whole)
         dead_code(whole)
         count = len(results)
-        self.split(whole, count, params, given, forward, backward)
+        begun = sweep.record.backward
+
+        def is_backward(statement: Statement) -> bool:
+            origin = statement.origin
+            later = origin is not None and origin.mirror and (order == 0 or origin.order > order)
+            return later or statement in begun
+
+        self.split(whole, count, params, given, forward, backward, is_backward)
 
     def split(
         self,
@@ -93,11 +103,12 @@ class Pairs:
         given: list[Value],
         forward: Function,
         backward: Function,
+        is_backward: Callable[[Statement], bool],
     ) -> None:
         """Cut a differentiated function where its backward sweep begins."""
         body = whole.body
         at = next(
-            (k for k, s in enumerate(body.statements) if s.origin is not None and s.origin.mirror),
+            (k for k, s in enumerate(body.statements) if is_backward(s)),
             len(body.statements),
         )
         first, second = body.statements[:at], body.statements[at:]
@@ -202,7 +213,14 @@ def clone(function: Function) -> Function:
 
     body = copy_block(function.body)
     rewrite(body, lambda v: fresh.get(v, v))
-    return Function(function.name, body, function.doc, list(function.written), function.shares)
+    return Function(
+        function.name,
+        body,
+        function.doc,
+        list(function.written),
+        function.shares,
+        function.has_memory,
+    )
 
 
 def bind_all(statements: list[Statement], wanted: set[Value]) -> None:
@@ -237,7 +255,7 @@ def called(function: Function) -> list[Function]:
 
 def refuse_again(position: errors.Position | None) -> errors.DifferentiationError:
     return errors.DifferentiationError(
-        "second derivative through a recursive function",
+        "second derivative through a function that stays a call (it is recursive, or a derivative)",
         reason="what its forward sweep saves for the backward sweep is not taken apart",
         remedy="write the recursion as a loop, or use forward mode twice",
         position=position,

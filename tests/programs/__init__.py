@@ -8,6 +8,7 @@ from tests.programs import (  # noqa: F401
     lists,
     loops,
     models,
+    nested,
     objects,
     recursion,
     scalars,
