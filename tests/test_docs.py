@@ -14,16 +14,15 @@ import re
 import sys
 import tempfile
 import textwrap
-from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 from unittest import mock
 
 import numpy as np
 import pytest
 
 import adcompiler
-from adcompiler import AdcompilerError, grad, jvp, vjp
+from adcompiler import AdcompilerError, grad, hessian, jvp, vjp
+from adcompiler.api.pipeline import derived
 from adcompiler.api.signature import signature_of
 from adcompiler.api.stages import plain_lengths
 from adcompiler.api.transforms import _Forward, _of, _Pullback
@@ -147,7 +146,7 @@ def objects():
     """The IR as the resolver leaves it."""
     signature = signature_of(["levels", "rate"], CASCADE, {}, frozenset())
     function, _, _ = resolve(
-        cascade, signature.args, signature.keywords, signature.leaves, object_classes
+        cascade, signature.args, signature.keywords, signature.leaves, object_classes, derived
     )
     return condensed(dump(function))
 
@@ -381,32 +380,34 @@ def layers():
 # -- what is refused ------------------------------------------------------------------------------
 
 
-@dataclass
-class Point:
-    x: float
+class Node:
+    def __init__(self, value, following=None):
+        self.value = value
+        self.following = following
 
 
-class Pair(NamedTuple):
-    x: float
+def walked(x):
+    node = Node(x, Node(2 * x))
+    total = 0.0
+    while node is not None:
+        total = total + node.value
+        node = node.following
+    return total
 
 
-def square_of(point):
-    return point.x * point.x
-
-
-def modulus(x):
-    return np.abs(x * 1j + 1.0)
+def guarded(x):
+    try:
+        return 1.0 / x
+    except ZeroDivisionError:
+        return 0.0
 
 
 def cube(x):
     return x**3
 
 
-slope_of_cube = grad(cube)
-
-
-def steepness(x):
-    return slope_of_cube(x) ** 2
+def curvature(x):
+    return hessian(cube)(x) ** 2
 
 
 def table_of(x):
@@ -417,10 +418,9 @@ def table_of(x):
 
 
 LIMITS = {
-    "a dataclass as an argument": (square_of, (Point(2.0),)),
-    "a named tuple as an argument": (square_of, (Pair(2.0),)),
-    "complex numbers on the way": (modulus, (2.0,)),
-    "a derivative called in a differentiated function": (steepness, (2.0,)),
+    "`try`": (guarded, (2.0,)),
+    "a chain of objects walked by `while`": (walked, (2.0,)),
+    "derivatives other than `grad` inside": (curvature, (2.0,)),
     "a list of lists that grows": (table_of, (2.0,)),
     "recursion, differentiated twice": (collapse, PAPER[collapse]),
 }
