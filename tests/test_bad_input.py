@@ -80,12 +80,14 @@ def fails(words, code, *arguments):
 # -- statements ------------------------------------------------------------------------------------
 
 
-@refused("`try` statement", "try:", 2.0)
+@refused("`raise` inside `try`", "raise", 2.0)
 def with_try(x):
     try:
-        return x * x
+        if x < 1.0:
+            raise ValueError
     except ValueError:
         return x
+    return x * x
 
 
 @refused("yield", "yield", 2.0)
@@ -113,11 +115,11 @@ def with_class(x):
     return x * Box.value
 
 
-@refused("`match`", "match", 2.0)
+@refused("pattern", '{"a": y}', 2.0)
 def with_match(x):
-    match x:
-        case 1.0:
-            return x
+    match {"a": x}:
+        case {"a": y}:
+            return y
     return x * x
 
 

@@ -1021,11 +1021,11 @@ def test_quote_of_elif():
 @pytest.mark.parametrize(
     ("body", "message", "line", "column"),
     [
-        ("try:\n        x = 1\n    finally:\n        x = 2", "`try`", 2, 4),
+        ("try:\n        raise x\n    finally:\n        x = 2", "`raise` inside `try`", 3, 8),
         ("if x:\n        y = 1 + (yield x)", "`yield`", 3, 17),
         ("yield from x", "`yield`", 2, 4),
         ("class A: pass", "class", 2, 4),
-        ("match x:\n        case 1: pass", "`match`", 2, 4),
+        ("match x:\n        case [*a]: pass", "a pattern", 3, 14),
         ("y = eval('x')", "call of `eval`", 2, 8),
         ("exec('y = x')", "call of `exec`", 2, 4),
         ("x[0]: int", "annotation", 2, 4),

@@ -33,6 +33,7 @@ from typing import Any, NoReturn
 import gast
 
 from adcompiler.errors import Position, SourceError, UnsupportedError
+from adcompiler.ir.desugar import desugar
 from adcompiler.ir.exits import Reduction, WhileTest, reduce
 from adcompiler.ir.names import (
     all_names,
@@ -184,7 +185,7 @@ def _reduce(node: gast.FunctionDef, text: Text, names: frozenset[str]) -> Reduct
     def refuse(node: Any, message: str, reason: str, remedy: str) -> NoReturn:
         raise UnsupportedError(message, reason=reason, remedy=remedy, position=text.position(node))
 
-    return reduce(node, refuse, names)
+    return reduce(desugar(node, refuse), refuse, names)
 
 
 def _tree(
@@ -275,9 +276,9 @@ def _node_parameters(args: gast.arguments) -> tuple[Parameter, ...]:
 _DYNAMIC = ("eval", "exec")
 
 _TRY = (
-    "`try` statement",
-    "an exception may leave its block anywhere, so what to reverse is not known",
-    "test for the problem with `if` before it occurs, or catch the exception in the caller",
+    "`try` with `except*`",
+    "groups of exceptions are not followed",
+    "test for the problem with `if` before it occurs",
 )
 _GENERATOR = (
     "`yield`",
@@ -290,7 +291,6 @@ _ASYNC = (
     "await the data first, and differentiate an ordinary function of them",
 )
 _REFUSED = {
-    "Try": _TRY,
     "TryStar": _TRY,
     "Yield": _GENERATOR,
     "YieldFrom": _GENERATOR,
@@ -302,11 +302,6 @@ _REFUSED = {
         "class defined inside a function",
         "each call makes another class, which cannot be known beforehand",
         "define the class at the top of the module",
-    ),
-    "Match": (
-        "`match` statement",
-        "patterns are not compiled",
-        "write `if` and `elif`",
     ),
     "TypeAlias": (
         "`type` statement inside a function",

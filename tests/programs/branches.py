@@ -174,3 +174,40 @@ def condition_on_a_value_that_changes(x):
             total -= 0.3 * value
             threshold = total
     return total * threshold
+
+
+@program(lambda rng: (rng.uniform(0.3, 1.2, 3), "b"))
+def match_on_values_and_shapes(x, how):
+    s = 0.0
+    for i in range(4):
+        match i:
+            case 0:
+                s = s + x[0]
+            case 1 | 2:
+                s = s * x[1] + i
+            case _:
+                s = s + 1
+    match how:
+        case "a":
+            s *= x[2]
+        case "b":
+            s -= x[2] ** 2
+    match (s, [x[1], x[2]]):
+        case (a, [b, c]):
+            s = a * b + c
+        case _:
+            s = 0.0
+    return s
+
+
+@program(lambda rng: (rng.uniform(0.3, 1.2, 3),))
+def exception_that_does_not_occur(x):
+    try:
+        factor = np.linalg.cholesky(np.outer(x, x) + 3 * np.eye(3))
+    except np.linalg.LinAlgError:
+        return np.inf
+    else:
+        s = np.sum(factor)
+    finally:
+        scale = x[0]
+    return s * scale
