@@ -14,23 +14,23 @@ at small sizes where at the preset's no difference would tell: where the functio
 often, or is chaotic.
 """
 
-import os
-
-for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ.setdefault(variable, "1")  # before NumPy is imported
-
 import argparse
 import importlib
 import inspect
 import json
 import linecache
 import math
+import os
 import statistics
 import sys
 import time
 import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
+
+if __name__ == "__main__":  # NumPy and JAX look at these when they are imported
+    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(variable, "1")
 
 import numpy as np
 

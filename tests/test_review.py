@@ -1175,3 +1175,184 @@ def test_25_lists_and_dicts_are_objects(f):
 )  # fmt: skip
 def test_25_which_of_two_objects(f):
     check(f, X)
+
+
+# 26: found by a survey of ordinary programs -----------------------------------------------------
+KEPT = np.array([1.0, 2.0])
+HELD_LISTS = ([1.0], {"k": 1.0})
+
+
+class _Log:
+    shared = [1.0]
+
+    def __init__(self):
+        self.h = []
+        self.d = {"k": 1.0}
+
+    def loss(self, x):
+        self.h.append(x[0])
+        return x[0] * len(self.h)
+
+
+LOGGED = _Log()
+
+
+def _global_array_through_a_view(x):
+    v = KEPT[:1]
+    v *= x[0]
+    return np.sum(KEPT) * x[1]
+
+
+def _global_array_through_a_row_in_a_list(x):
+    xs = [KEPT, x]
+    xs[0][0] = x[1]
+    return np.sum(KEPT) * x[1]
+
+
+def _list_of_a_global_object(x):
+    LOGGED.h.append(x[0])
+    return x[0] * len(LOGGED.h)
+
+
+def _list_in_a_global_tuple(x):
+    HELD_LISTS[0].append(3.0)
+    return x[0] * len(HELD_LISTS[0])
+
+
+def _list_of_a_class(x):
+    _Log.shared.append(x[0])
+    return x[0] * len(_Log.shared)
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        _global_array_through_a_view, _global_array_through_a_row_in_a_list,
+        _list_of_a_global_object, _list_in_a_global_tuple, _list_of_a_class,
+    ],
+)  # fmt: skip
+def test_26_what_is_not_the_functions_own_is_not_changed(f):
+    with pytest.raises(AdcompilerError, match="global|list or dict"):
+        grad(f)(X)
+    with pytest.raises(AdcompilerError, match="list or dict"):
+        grad(_Log().loss)(X)
+    np.testing.assert_array_equal(KEPT, [1.0, 2.0])
+    assert LOGGED.h == [] and HELD_LISTS[0] == [1.0] and _Log.shared == [1.0]
+
+
+def test_26_second_derivative_through_recursion():
+    def rec(x):
+        return x if x > 10 else rec(x * x + 1) * 1.01
+
+    with pytest.raises(AdcompilerError, match="second derivative"):
+        grad(grad(rec))(0.637)
+
+
+def _list_before_one_that_grew(x):
+    hist = []
+    for k in range(3):
+        hist.append(x[0] * k)
+    c = [1.0, *[2.0]] + hist
+    return sum(c) + len(c)
+
+
+def _list_repeated(x):
+    xs = [x[0], 2 * x[1]]
+    ys = xs * 2
+    return sum(ys) * len(ys)
+
+
+def _list_under_two_keys(x):
+    held = [x[0], x[1]]
+    d = {"l": held, "a": x}
+    m = [held, held]
+    m[-1].append(x[2])
+    return sum(d["l"]) * len(m[0])
+
+
+def _inner_list_appended_to_its_list(x):
+    m = [x[0], [x[1], x[2]]]
+    m.append(m[1])
+    m[1][0] *= x[3]
+    return m[2][0]
+
+
+def _inner_lists_swapped(x):
+    a = [[x[0], 1.0], [x[1], 2.0]]
+    v = a[1]
+    a[0], a[1] = a[1], a[0]
+    a[0][0] = x[2] * x[3]
+    return v[0] + a[1][0]
+
+
+def _dict_methods(x):
+    d = {"a": x[0], "b": 2.0}
+    d.update({"a": 2 * x[1]}, b=3 * x[2])
+    c = d.setdefault("c", x[3])
+    return d.pop("a") * d["b"] * c + d.get("z", x[0])
+
+
+def _dicts_from_a_comprehension(x):
+    ds = [{"v": x * i} for i in range(3)]
+    return np.sum(ds[1]["v"] * ds[2]["v"])
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        _list_before_one_that_grew, _list_repeated, _list_under_two_keys,
+        _inner_list_appended_to_its_list, _inner_lists_swapped, _dict_methods,
+    ],
+)  # fmt: skip
+def test_26_lists_and_dicts(f):
+    check(f, X, must_compile=True)
+
+
+def _numbers_first_and_arrays_later(x):
+    d = {"b": [x[0]]}
+    d["c"] = d["b"]
+    s = x[0]
+    for _ in range(2):
+        s = s + d["c"][0]
+    d["b"].append(x)
+    return np.sum(d["c"][-1] * np.arange(5.0)) * s
+
+
+@pytest.mark.parametrize("f", [_numbers_first_and_arrays_later, _dicts_from_a_comprehension])
+def test_26_right_or_refused(f):
+    check(f, X)
+
+
+def test_26_one_list_twice_is_another_signature():
+    def f(xs, ys):
+        xs[0] = xs[0] * 3
+        return xs[0] * ys[0]
+
+    derivative = value_and_grad(f)
+    assert derivative([1.0], [2.0])[0] == 6.0
+    same = [2.0]
+    with pytest.raises(AdcompilerError, match="the same one twice"):
+        derivative(same, same)
+
+
+def test_26_changed_defaults_are_seen():
+    def f(x, k=2.0):
+        return x * k
+
+    derivative = grad(f)
+    assert derivative(1.0) == 2.0
+    f.__defaults__ = (5.0,)
+    assert derivative(1.0) == 5.0
+
+
+def test_26_a_static_argument_of_another_kind():
+    derivative = grad(lambda a, axis: np.sum(np.sum(a, axis=axis) ** 2))
+    a = np.ones((2, 3))
+    np.testing.assert_allclose(derivative(a, (0, 1)), 12.0)
+    np.testing.assert_allclose(derivative(a, 0), 4.0)
+    np.testing.assert_allclose(derivative(a, None), 12.0)
+
+
+def test_26_gradients_are_floats():
+    assert grad(lambda x, k: np.sum(x) * k)(X, 3).dtype == float
+    assert grad(lambda x: np.sum((x > 0) * x))(X).dtype == float

@@ -21,6 +21,7 @@ from adcompiler.api.signature import (
     key_of,
     part_of,
     parts_of,
+    sharing,
     signature_of,
 )
 from adcompiler.ir import abstract
@@ -253,6 +254,8 @@ class Derivative:
             key = (key, tuple((k, key_of(v)) for k, v in sorted(keywords.items())))
         if self._static:
             key = (key, self.static_values(args, keywords))
+        if any(map(is_container, (*args, *keywords.values()))):
+            key = (key, sharing((*args, *keywords.values())))
         return key
 
     def static_values(self, args: tuple, keywords: dict) -> tuple:
@@ -261,8 +264,11 @@ class Derivative:
         values = []
         for path in sorted(self._static, key=repr):
             value = given.get(path[0])
-            for step in path[1:]:
-                value = part_of(value, step)
+            try:
+                for step in path[1:]:
+                    value = part_of(value, step)
+            except (TypeError, KeyError, IndexError, AttributeError):
+                value = None  # of another structure than the call that asked for it
             values.append(value if not isinstance(value, np.ndarray) else value.item())
         return tuple(values)
 

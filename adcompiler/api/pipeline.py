@@ -35,7 +35,12 @@ from adcompiler.passes.algebra import count_uses
 from adcompiler.passes.builder import ONE
 from adcompiler.passes.calls import called
 from adcompiler.passes.differentiate import reverse
-from adcompiler.passes.memory import object_classes, to_memory, view_kind
+from adcompiler.passes.memory import (
+    object_classes,
+    refuse_foreign_writes,
+    to_memory,
+    view_kind,
+)
 from adcompiler.passes.optimise import optimise
 from adcompiler.passes.simplify import dead_code
 from adcompiler.passes.tangent import tangent
@@ -87,6 +92,7 @@ def tell_memory(function: Function) -> None:
     """Objects become values and memory, in a function and in those that it calls."""
     for each in (*called(function), function):
         if not each.has_memory:
+            refuse_foreign_writes(each)
             dead_code(each, object_classes)
             to_memory(each)
             dead_code(each)

@@ -162,6 +162,25 @@ def parts_of(value: Any) -> dict[Any, Any] | None:
     return None
 
 
+def sharing(values: tuple) -> tuple:
+    """Which lists, dicts and objects among the arguments are one and the same, in order."""
+    found: list[int] = []
+    places: dict[int, int] = {}
+
+    def visit(value: Any) -> None:
+        parts = parts_of(value)
+        if parts is None:
+            return
+        if not isinstance(value, tuple):
+            found.append(places.setdefault(id(value), len(places)))
+        for part in parts.values():
+            visit(part)
+
+    for value in values:
+        visit(value)
+    return tuple(found)
+
+
 def is_record(value: Any) -> bool:
     """Whether a value is an object of a dataclass, or a namespace."""
     record = dataclasses.is_dataclass(value) and not isinstance(value, type)

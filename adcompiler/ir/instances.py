@@ -122,7 +122,7 @@ def bound(resolver: Resolver, held: Any, instance: Instance, cls: type) -> Any:
             "what it gives is decided by its `__get__`",
             "use a property or a method",
         )
-    return resolver.constant(held)
+    return resolver.foreign(held)
 
 
 def set_attribute(resolver: Resolver, base: Any, name: str, value: Any) -> None:
@@ -153,13 +153,7 @@ def set_attribute(resolver: Resolver, base: Any, name: str, value: Any) -> None:
                 "make a new one with dataclasses.replace",
             )
         raise resolver.error(f"write to `.{name}`", "the class has a `__setattr__` of its own")
-    resolver.replace(base, {**base.fields, name: _settled(resolver, value)})
-
-
-def _settled(resolver: Resolver, value: Any) -> Any:
-    if heap.is_object(value) and resolver.is_held(value):
-        return value
-    return resolver.settle(value)
+    resolver.replace(base, {**base.fields, name: resolver.settle(value)})
 
 
 def _guard(resolver: Resolver, cls: type, name: str) -> None:
@@ -178,7 +172,7 @@ def _call(resolver: Resolver, function: Any, args: list, keywords: dict | None =
 def make(resolver: Resolver, cls: type, args: list, keywords: dict) -> Any:
     """`cls(*args, **keywords)`."""
     if cls is python_types.SimpleNamespace:
-        return Instance(cls, {k: _settled(resolver, v) for k, v in keywords.items()})
+        return Instance(cls, {k: resolver.settle(v) for k, v in keywords.items()})
     if issubclass(cls, tuple) and hasattr(cls, "_fields"):
         return _named_tuple(resolver, cls, args, keywords)
     refuse_strange(resolver, cls)
@@ -243,7 +237,7 @@ def _fill(resolver: Resolver, instance: Instance, args: list, keywords: dict) ->
             raise resolver.error(f"making a `{cls.__name__}`", missing)
         else:
             continue
-        fields[field.name] = _settled(resolver, value)
+        fields[field.name] = resolver.settle(value)
     if given or rest:
         raise resolver.error(
             f"making a `{cls.__name__}`",
@@ -264,7 +258,7 @@ def _named_tuple(resolver: Resolver, cls: Any, args: list, keywords: dict) -> An
         items.setdefault(name, resolver.constant(default))
     if len(args) > len(names) or set(items) != set(names):
         raise resolver.error(f"making a `{cls.__name__}`", f"its fields are {', '.join(names)}")
-    return cls._make(_settled(resolver, items[name]) for name in names)
+    return cls._make(resolver.settle(items[name]) for name in names)
 
 
 def super_of(resolver: Resolver, args: list) -> Super:

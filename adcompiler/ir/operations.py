@@ -310,29 +310,54 @@ def binary(resolver: Resolver, fn: Callable, left: Any, right: Any) -> Any:
         return left + right
     if fn is operator.mul:
         for items, count in ((left, right), (right, left)):
+            whole = isinstance(type_of(count), T.Scalar) and type_of(count).kind == "int"
+            if not whole:
+                continue
             if isinstance(items, (tuple, list)):
-                if isinstance(count, Constant) and isinstance(count.value, int):
-                    return items * count.value
-                whole = isinstance(type_of(count), T.Scalar) and type_of(count).kind == "int"
-                if isinstance(items, list) and whole and is_operand(items):
+                if isinstance(count, Constant):
+                    return items * int(count.value)
+                if isinstance(items, list) and is_operand(items):
                     return _repeated(resolver, items, count)
+                raise resolver.error(
+                    "a tuple repeated a number of times that is not known",
+                    "its structure must be known at compile time",
+                    "repeat a list, or write the number out",
+                )
+            if isinstance(type_of(items), T.List) and isinstance(items, Value):
+                return _repeated(resolver, items, count)
     if fn is operator.mod and isinstance(left, Constant) and isinstance(left.value, str):
         out = resolver.value(T.Object(str))
         resolver.add(Op(fn, [left, resolver.operand(right)], {}, [out]))
         return out
-    if isinstance(type_of(left), T.List) and fn is operator.add and isinstance(left, Value):
+    if fn is operator.add and is_list(left) and is_list(right):
         return _concatenated(resolver, left, right)
     return resolver.op(fn, left, right)
 
 
-def _repeated(resolver: Resolver, items: list, count: Value) -> Value:
-    if not all(isinstance(type_of(item), T.Scalar) for item in items):
+MAX_WRITTEN_OUT = 8
+"""How often a list is repeated item by item, so that a derivative passes through."""
+
+
+def is_list(value: Any) -> bool:
+    """Whether it is a list, of known structure or not."""
+    return isinstance(value, list) or (isinstance(value, Value) and isinstance(value.type, T.List))
+
+
+def _repeated(resolver: Resolver, items: Any, count: Any) -> Value:
+    kinds = [items.type.item] if isinstance(items, Value) else [type_of(item) for item in items]
+    if not all(isinstance(kind, T.Scalar) for kind in kinds):
         raise resolver.error(
             "`*` repeats a list of arrays a number of times that is not known",
             "the items would all be one object",
             "use a comprehension",
         )
-    item = functools.reduce(join, map(type_of, items))
+    item = functools.reduce(join, kinds)
+    if isinstance(items, Value) and isinstance(count, Constant) and count.value <= MAX_WRITTEN_OUT:
+        made = resolver.value(T.List(item))
+        resolver.add(New([], made))
+        for _ in range(count.value):
+            _extend(resolver, made, items)
+        return made
     snapshot = resolver.value(T.List(item))
     resolver.add(Op(operator.mul, [items, count], {}, [snapshot]))
     out = resolver.value(T.List(item))
@@ -340,8 +365,15 @@ def _repeated(resolver: Resolver, items: list, count: Value) -> Value:
     return out
 
 
-def _concatenated(resolver: Resolver, left: Value, right: Any) -> Value:
-    out = resolver.value(T.List(join(left.type.item, type_of(right).item)))
+def _concatenated(resolver: Resolver, left: Any, right: Any) -> Value:
+    item = join(type_of(left).item, type_of(right).item)
+    if not all(is_operand(part) for part in (left, right)) or isinstance(item, T.List):
+        raise resolver.error(
+            "a list of known structure and one that grew, joined",
+            "what each place holds must be known at compile time",
+            "append the items one by one",
+        )
+    out = resolver.value(T.List(item))
     resolver.add(New([], out))
     for part in (left, right):
         _extend(resolver, out, part)
@@ -383,6 +415,15 @@ def compared(resolver: Resolver, op: Any, table: dict, left: Any, right: Any) ->
                     )
                 )
             return same if fn is operator.eq else resolver.op(operator.not_, same)
+        if fn in (operator.eq, operator.ne):
+            return Constant(fn is operator.ne)
+    sequences = [is_list(v) or isinstance(v, tuple) for v in (left, right)]
+    if any(sequences) and not any(isinstance(type_of(v), T.Array) for v in (left, right)):
+        raise resolver.error(
+            "comparison of lists or tuples",
+            "only those of known structure are compared, for equality",
+            "compare their items",
+        )
     if not (is_operand(left) and is_operand(right)):
         raise resolver.error("comparison of things that only exist at compile time")
     static = _equal_dims(fn, left, right)
@@ -432,6 +473,12 @@ def in_place(resolver: Resolver, fn: Callable, old: Any, value: Any, item: bool 
     if isinstance(old, list) and fn is operator.iadd and static_items(value) is not None:
         resolver.replace(old, old + (static_items(value) or []))
         return old
+    if isinstance(old, list) and fn is operator.iadd:
+        raise resolver.error(
+            "`+=` of a list that grew to one of known structure",
+            "what each place holds must be known at compile time",
+            "append the items one by one",
+        )
     if isinstance(old, Instance):
         own = f"__i{IN_PLACE.get(fn, fn).__name__.strip('_')}__"
         answer = instances.method(resolver, old, own, [value], {})
@@ -540,7 +587,7 @@ def get_item(resolver: Resolver, base: Any, index: Any) -> Any:
         return _grid(resolver, base, index)
     if isinstance(base, Constant) and not isinstance(base.value, np.ndarray):
         if isinstance(index, Constant):
-            return resolver.constant(base.value[index.value])
+            return resolver.foreign(base.value[index.value])
         raise resolver.error(
             f"index into a {base.value.__class__.__name__}", "the index is not known"
         )
@@ -628,6 +675,8 @@ def set_item(resolver: Resolver, base: Any, index: Any, value: Any) -> None:
                 "hold arrays of one shape",
             )
         changed = list(base)
+        if not -len(changed) <= index.value < len(changed):
+            raise resolver.error("index out of range", f"there are {len(changed)} items")
         changed[index.value] = resolver.settle(value)
         resolver.replace(base, changed)
         return
@@ -744,7 +793,7 @@ def get_attribute(resolver: Resolver, base: Any, name: str) -> Any:
                 resolver.guard(base.value, name, value)
             return resolver.constant(value, _module_path(base, name, value))
         resolver.guard(base.value, name, value)
-        return resolver.constant(value)
+        return resolver.foreign(value)
     kind = type_of(base)
     if isinstance(kind, T.Array):
         if name == "shape":
@@ -1012,7 +1061,7 @@ def _append_all(resolver: Resolver, node: Any, level: int, out: Value) -> None:
         append(resolver, out, item)
         return
     generator = node.generators[level]
-    step = gast.Expr(value=Callback(lambda: _append_all(resolver, node, level + 1, out)))
+    step = gast.Expr(value=Callback(lambda: _append_all(resolver, node, level + 1, out), node))
     body: list = [gast.copy_location(step, node)]
     for test in reversed(generator.ifs):
         body = [gast.If(test=test, body=body, orelse=[])]
@@ -1030,8 +1079,10 @@ class Callback:
 
     _fields = ()
 
-    def __init__(self, run: Callable[[], None]) -> None:
+    def __init__(self, run: Callable[[], None], at: Any) -> None:
         self.run = run
+        for name in ("lineno", "col_offset", "end_lineno", "end_col_offset"):
+            setattr(self, name, getattr(at, name))
 
 
 # ---------------------------------------------------------------------------------------------
@@ -1308,7 +1359,7 @@ def _call_method(resolver: Resolver, method: Method, args: list, keywords: dict)
     if isinstance(kind, T.List) and isinstance(base, Value):
         return list_method(resolver, base, name, args)
     if isinstance(base, dict):
-        return _dict_method(resolver, base, name, args)
+        return _dict_method(resolver, base, name, args, keywords)
     if isinstance(base, list):
         return _static_list_method(resolver, base, name, args)
     if isinstance(base, tuple) and name == "_replace":
@@ -1409,24 +1460,35 @@ def _static_list_method(resolver: Resolver, base: list, name: str, args: list) -
     return result
 
 
-def _dict_method(resolver: Resolver, base: dict, name: str, args: list) -> Any:
-    if name == "items":
+def _dict_method(resolver: Resolver, base: dict, name: str, args: list, keywords: dict) -> Any:
+    if name == "update" and all(isinstance(arg, dict) for arg in args) and len(args) <= 1:
+        new = {**base, **(args[0] if args else {}), **keywords}
+        resolver.replace(base, {k: resolver.settle(v) for k, v in new.items()})
+        return Constant(None)
+    if keywords:
+        raise resolver.error(f"`.{name}` of a dict with keywords")
+    if name == "items" and not args:
         return [(Constant(k), v) for k, v in base.items()]
-    if name == "keys":
+    if name == "keys" and not args:
         return [Constant(k) for k in base]
-    if name == "values":
+    if name == "values" and not args:
         return list(base.values())
-    if name == "get" and isinstance(args[0], Constant):
-        return base.get(args[0].value, args[1] if len(args) > 1 else Constant(None))
     if name == "copy":
         return dict(base)
-    if name == "update" and isinstance(args[0], dict):
-        resolver.replace(base, {**base, **args[0]})
-        return Constant(None)
-    if name == "pop" and isinstance(args[0], Constant) and args[0].value in base:
-        rest = {k: v for k, v in base.items() if k != args[0].value}
-        resolver.replace(base, rest)
-        return base[args[0].value]
+    key = args[0].value if args and isinstance(args[0], Constant) else None
+    if key is not None and name in ("get", "setdefault", "pop") and len(args) <= 2:
+        default = args[1] if len(args) > 1 else Constant(None)
+        if key not in base:
+            if name == "setdefault":
+                default = resolver.settle(default)
+                resolver.replace(base, {**base, key: default})
+            if name != "pop" or len(args) == 2:
+                return default
+        else:
+            value = resolver.usable(base[key])
+            if name == "pop":
+                resolver.replace(base, {k: v for k, v in base.items() if k != key})
+            return value
     raise resolver.error(f"`.{name}` of a dict", "dicts are taken apart at compile time")
 
 

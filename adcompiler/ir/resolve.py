@@ -204,7 +204,7 @@ class Resolver:
         env = self.bind(tree, args, keywords, defaults, keyword_defaults)
         for name, value in env.items():
             self.refuse_lazy(value)
-            if self.frames and heap.is_object(value) and not self.is_held(value):
+            if self.frames:
                 env[name] = self.settle(value)
         if recursion.is_recursive(self, tree, env):
             return recursion.call(self, tree, env, parent)
@@ -243,10 +243,10 @@ class Resolver:
         function = tree.function
         if defaults is None:
             values = getattr(function, "__defaults__", None) or ()
-            defaults = tuple(map(self.constant, values))
+            defaults = tuple(map(self.foreign, values))
         if keyword_defaults is None:
             values = getattr(function, "__kwdefaults__", None) or {}
-            keyword_defaults = {k: self.constant(v) for k, v in values.items()}
+            keyword_defaults = {k: self.foreign(v) for k, v in values.items()}
         env: dict[str, Any] = dict(zip(positional, args, strict=False))
         if len(args) > len(positional):
             if arguments.vararg is None:
@@ -482,8 +482,7 @@ class Resolver:
 
     def bind_name(self, name: str, value: Any) -> None:
         self.refuse_lazy(value)
-        if not (heap.is_object(value) and self.is_held(value)):
-            value = self.settle(value)
+        value = self.settle(value)
         if isinstance(value, Value) and value.name is None and self.fixed_origin is None:
             value.name = name
         elif isinstance(value, Constant) and isinstance(value.value, np.ndarray):
@@ -536,9 +535,12 @@ class Resolver:
             self.fixed_origin is None
             and type(value) is list
             and all(
-                isinstance(item, (Value, Constant)) and not operations.is_static_only(item)
+                isinstance(item, (Value, Constant))
+                and not operations.is_static_only(item)
+                and not operations.is_list(item)
                 for item in value
             )
+            and not self.is_held(value)
         ):
             items = [type_of(item) for item in value]
             item = functools.reduce(join, items) if items else None
@@ -1097,10 +1099,7 @@ class Resolver:
                     "",
                     "use strings or numbers written in the source as keys",
                 )
-            item = self.eval(value)
-            if not (heap.is_object(item) and self.is_held(item)):
-                item = self.settle(item)
-            items[k.value] = item
+            items[k.value] = self.settle(self.eval(value))
         return items
 
     def lambda_(self, node: gast.Lambda) -> Closure:
@@ -1280,13 +1279,19 @@ class Resolver:
 
     def outer_object(self, holder: Any, name: str, value: Any) -> Any:
         """What a global or a cell holds; a list or dict is one object however often it is read."""
-        if not isinstance(value, (list, dict)):
+        if not isinstance(value, (list, dict, tuple)):
             return self.constant(value, name)
         key = (id(holder), name)
         if key not in self.outer:
             self.outer[key] = self.constant(value, name)
             self.note_objects(self.outer[key], self.global_objects)
         return self.outer[key]
+
+    def foreign(self, value: Any) -> Any:
+        """A Python object that is not the function's own: what it holds must not be changed."""
+        found = self.constant(value)
+        self.note_objects(found, self.global_objects)
+        return found
 
     def note_objects(self, value: Any, into: dict[int, Any]) -> None:
         """Remember the lists and dicts in an abstract value."""
@@ -1305,7 +1310,7 @@ class Resolver:
 
     def guard(self, holder: Any, name: str, value: Any) -> None:
         if self.fixed_origin is None:
-            contents = contents_of(value) if isinstance(value, (list, dict)) else None
+            contents = contents_of(value) if isinstance(value, (list, dict, tuple)) else None
             self.guards[id(holder), name] = Guard(holder, name, value, contents)
 
 
@@ -1369,6 +1374,9 @@ def resolve(
     resolver.note_objects([*args], resolver.argument_objects)
     resolver.note_objects(keywords, resolver.argument_objects)
     tree = parse(function)
+    if tree.function is not None:
+        for name in ("__defaults__", "__kwdefaults__", "__code__"):
+            resolver.guard(tree.function, name, getattr(tree.function, name))
     result = resolver.call(tree, args, keywords)
     resolver.block.params = [leaf.value for leaf in leaves]
     form = abstract.structure(result)

@@ -236,9 +236,9 @@ class Builder(Resolver):
             return None
         match fn:
             case operator.mul:
-                if a == 1:
+                if a == 1 and not (isinstance(a, float) and is_whole(y)):
                     return y
-                if b == 1:
+                if b == 1 and not (isinstance(b, float) and is_whole(x)):
                     return x
                 if a == -1:
                     return self.op(operator.neg, y)
@@ -358,6 +358,12 @@ def rank(operand: Any) -> int | None:
     """The number of axes of an array, if it is known."""
     kind = type_of(operand)
     return len(kind.shape) if isinstance(kind, T.Array) and kind.shape is not None else None
+
+
+def is_whole(operand: Any) -> bool:
+    """Whether it holds integers or booleans: 1.0 times that is of another kind."""
+    kind = type_of(operand)
+    return isinstance(kind, (T.Scalar, T.Array)) and kind.kind in ("int", "bool")
 
 
 def is_scalar(operand: Any) -> bool:

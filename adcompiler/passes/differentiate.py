@@ -155,10 +155,22 @@ class _Reverse:
         self.flags: dict[If, tuple[Value, bool]] = {}
         self.trips: dict[Loop, tuple[Value, bool, Operand]] = {}
         self.check_numbers()
+        self.refuse_saved(graph.varied(wrt))
         self.find_lengths()
         self.dynamic = self.dynamic_classes()
 
     # -- preparations -------------------------------------------------------------------------
+
+    def refuse_saved(self, varies: Callable[[Any], bool]) -> None:
+        """What a forward half saves in a tuple carries a derivative that is not taken apart."""
+        for statement in walk(self.function.body):
+            if isinstance(statement, Op) and isinstance(statement.fn, Function):
+                saves = any(
+                    isinstance(out.type, T.Object) and out.type.cls is tuple
+                    for out in statement.outs
+                )
+                if saves and any(map(varies, leaves(statement.args))):
+                    raise refuse_again(statement.origin.position if statement.origin else None)
 
     def check_numbers(self) -> None:
         refuse_complex(self.function, self.is_active)

@@ -140,6 +140,15 @@ def object_classes(function: Function) -> Unification:
     return pass_.classes
 
 
+def refuse_foreign_writes(function: Function) -> None:
+    """No array of the world around may be written, also if nothing reads it afterwards."""
+    pass_ = _ToMemory(function)
+    pass_.find_classes()
+    if pass_.foreign:
+        pass_.find_writes()
+        pass_.refuse_foreign()
+
+
 class _ToMemory:
     def __init__(self, function: Function) -> None:
         self.function = function
@@ -148,6 +157,8 @@ class _ToMemory:
         self.definition: dict[Value, Statement] = {}
         self.maybe: dict[Value, Op] = {}
         self.quiet: set[Op] = set()
+        self.foreign: dict[Value, tuple[Constant, Statement | None]] = {}
+        """What shows an array that is not the function's own: it must not be written."""
         self.written: set = set()
         self.calls: list[tuple[Op, list[Value]]] = []
         self.writes: dict[Any, Statement] = {}
@@ -161,6 +172,7 @@ class _ToMemory:
         if doubtful:
             self.quiet = quiet_views(self.function, doubtful, self.classes, view_kind)
             self.classes, self.contents, self.maybe, self.calls = Unification(), {}, {}, []
+            self.foreign = {}
             self.unify_all()
 
     def unify_all(self) -> None:
@@ -203,7 +215,15 @@ class _ToMemory:
 
     def check_read(self, statement: Statement, item: Any, out: Value) -> None:
         """A number read from a list must not have been taken for an integer too early."""
-        early = isinstance(out.type, T.Scalar) and out.type.kind in ("int", "bool")
+        number = isinstance(out.type, T.Scalar)
+        if number and not isinstance(item, T.Scalar):
+            raise errors.ResolveError(
+                "a list that holds numbers first and arrays later",
+                reason="what is read from it would count as a number",
+                remedy="begin with arrays, or use two lists",
+                position=statement.origin.position if statement.origin else None,
+            )
+        early = number and out.type.kind in ("int", "bool")
         if early and T.is_float(item):
             raise errors.ResolveError(
                 "a list that holds integers first and floats later",
@@ -215,11 +235,7 @@ class _ToMemory:
     def run(self) -> Function:
         self.find_classes()
         self.settle_list_types()
-        for statement in walk(self.function.body):
-            if isinstance(statement, (Store, Accumulate, Append, Pop)):
-                root = self.classes.find(statement.ref)
-                self.written.add(root)
-                self.writes.setdefault(root, statement)
+        self.find_writes()
         for statement in walk(self.function.body):
             if isinstance(statement, New):
                 self.written.add(self.classes.find(statement.out))
@@ -228,9 +244,20 @@ class _ToMemory:
         self.block(self.function.body, top=True)
         return self.function
 
+    def find_writes(self) -> None:
+        for statement in walk(self.function.body):
+            if isinstance(statement, (Store, Accumulate, Append, Pop)):
+                root = self.classes.find(statement.ref)
+                self.written.add(root)
+                self.writes.setdefault(root, statement)
+
     # -- classes ------------------------------------------------------------------------------
 
     def join(self, a: Operand, b: Operand) -> None:
+        for one, other in ((a, b), (b, a)):
+            if isinstance(one, Constant) and isinstance(one.value, np.ndarray):
+                if isinstance(other, Value) and is_object(other.type):
+                    self.foreign.setdefault(other, (one, self.definition.get(other)))
         if isinstance(a, Value) and isinstance(b, Value):
             if is_object(a.type) and is_object(b.type):
                 self.classes.union(a, b)
@@ -265,6 +292,11 @@ class _ToMemory:
                     self.share_in_call(statement)
                     return
                 first = viewed(statement) if statement.args else None
+                if isinstance(first, Constant) and isinstance(first.value, np.ndarray):
+                    if statement.outs and view_kind(statement) != "fresh":
+                        for out in statement.outs:
+                            held = isinstance(out.type, T.List)
+                            self.join(first, self.content(out) if held else out)
                 if isinstance(first, Value) and statement.outs:
                     if isinstance(first.type, T.List) and statement.fn is operator.getitem:
                         out = statement.outs[0]
@@ -284,16 +316,16 @@ class _ToMemory:
                 if isinstance(source, Value):
                     self.join(self.content(statement.out), self.content(source))
                     return
+                for item in source if isinstance(source, list) else ():
+                    self.join(self.content(statement.out), item)
                 for item in leaves(source):
                     if is_object(item.type):
                         self.join(self.content(statement.out), item)
             case Append(ref=ref, value=value):
-                if isinstance(value, Value) and is_object(value.type):
-                    self.join(self.content(ref), value)
+                self.join(self.content(ref), value)
             case Store(ref=ref, value=value):
-                if isinstance(ref.type, T.List) and isinstance(value, Value):
-                    if is_object(value.type):
-                        self.join(self.content(ref), value)
+                if isinstance(ref.type, T.List):
+                    self.join(self.content(ref), value)
             case Pop(ref=ref, out=out):
                 self.definition[out] = statement
                 if is_object(out.type):
@@ -346,6 +378,18 @@ class _ToMemory:
                         remedy="pass a copy of one of them",
                         position=op.origin.position if op.origin else None,
                     )
+
+    def refuse_foreign(self) -> None:
+        for value, (constant, made) in self.foreign.items():
+            root = self.classes.find(value)
+            if root in self.writes:
+                origin = (made.origin if made is not None else None) or self.writes[root].origin
+                raise errors.ResolveError(
+                    f"write to the global array `{constant.name or 'array'}` under another name",
+                    reason="a derivative call must not change what its caller holds",
+                    remedy="copy it inside the function first, or pass it as an argument",
+                    position=origin.position if origin else None,
+                )
 
     def refuse_undecided(self) -> None:
         for out, op in self.maybe.items():

@@ -389,7 +389,12 @@ defect(
     "transpose_is_a_copy",
     "a.T and its like are taken for arrays of their own.",
     put("adcompiler.passes.memory.ALWAYS_VIEW", set()),
-    edit("adcompiler.passes.memory.view_kind", "return 'view'", "return 'fresh'", 3),
+    edit("adcompiler.passes.memory.view_kind", "return 'view'", "return 'fresh'", 2),
+    edit(
+        "adcompiler.passes.memory.view_kind",
+        "return 'view' if op.args[1].value == 'T' else 'maybe'",
+        "return 'fresh'",
+    ),
 )
 defect(
     "reshape_is_a_view",
