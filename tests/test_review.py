@@ -1356,3 +1356,17 @@ def test_26_a_static_argument_of_another_kind():
 def test_26_gradients_are_floats():
     assert grad(lambda x, k: np.sum(x) * k)(X, 3).dtype == float
     assert grad(lambda x: np.sum((x > 0) * x))(X).dtype == float
+
+
+def _overlap_under_two_names(A):
+    B = A
+    for i in range(3):
+        B[i] = B[:3, -1]
+    np.copyto(A, B)
+    return np.sum(A)
+
+
+def test_27_an_overlapping_store_is_looked_at_itself():
+    """Not a copy of its source, which is made where that is kept for the backward sweep."""
+    with pytest.raises(AdcompilerError, match="overwrites"):
+        grad(_overlap_under_two_names)(S.copy())

@@ -7,7 +7,7 @@
 * the results of blocks agree in number with what they feed; `UNBOUND` stands only among them and
   among the inits of loops;
 * a reference is an operand of memory statements and of joins alone, and of the functions that ask
-  for no more than its shape (`SHAPE_ONLY`); a list may hold references.
+  for no more than its shape, or where it lies (`SHAPE_ONLY`); a list may hold references.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from adcompiler import runtime
 from adcompiler.errors import VerifyError
 from adcompiler.ir.dump import Dump, show_callable
 from adcompiler.ir.nodes import (
@@ -49,7 +50,15 @@ from adcompiler.ir.nodes import (
 from adcompiler.ir.types import List, Object, Ref, Tuple, Unknown, target
 
 SHAPE_ONLY: frozenset[Callable] = frozenset(
-    {np.zeros_like, np.empty_like, dimension, np.shape, len}
+    {
+        np.zeros_like,
+        np.empty_like,
+        dimension,
+        np.shape,
+        len,
+        runtime.check_length,
+        runtime.refuse_overlap,
+    }  # fmt: skip
 )
 """Functions that may be given a reference, since they ask for its shape alone."""
 

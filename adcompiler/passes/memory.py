@@ -600,10 +600,12 @@ class _ToMemory:
         ):
             return
         origin = statement.origin
-        target = Value(None, place)
+        # References: what is looked at must be the memory itself, not a copy of what it held.
+        target = Value(None, T.Ref(place))
         path = self.reads(statement.path, out, origin)
-        out.append(Load(self.reference(statement.ref), path, target, origin=origin))
-        source = self.read(value, out, origin)
+        ref = self.reference(statement.ref)
+        out.append(View(operator.getitem, ref, [path], {}, target, origin=origin))
+        source = self.ref[value]
         out.append(
             Op(
                 runtime.refuse_overlap,

@@ -116,6 +116,8 @@ class Lowering:
         self.arrays: dict[Value, Expression] = {}
         self.others: dict[Value, Operand] = {}
         """Numbers, references and lists."""
+        self.views: dict[Value, View] = {}
+        """The statements that made references which are views."""
         self.lengths_of: dict[Value, list[Axis]] = {}
         """The lengths of memory that was made of something: visible wherever it is."""
         self.lists: dict[Value, int] = {}

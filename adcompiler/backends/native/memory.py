@@ -121,6 +121,7 @@ def define_view(low: Lowering, statement: View) -> None:
     """Views stay views."""
     ref, out = statement.ref, statement.out
     low.use(ref)
+    low.views[out] = statement
     own = Value(out.name, item_type(out.type))
     if statement.fn is operator.getitem:
         args: list[Operand] = [view_path(low, ref, statement.args[0])]
@@ -253,9 +254,19 @@ def write_item(low: Lowering, statement: Store | Accumulate, held: T.List) -> No
     low.writer.store(own, index, low.hold(total, held.item, "total").ref)
 
 
+def shown(low: Lowering, ref: Operand) -> Expression:
+    """What a reference shows, of the memory that it is a view of."""
+    made = low.views.get(ref) if isinstance(ref, Value) else None
+    if made is None or made.fn is not operator.getitem:
+        return low.expression(ref)
+    low.use(ref)
+    dims = checked(T.target(made.out.type)).shape
+    return view(low.numbers, shown(low, made.ref), low.path(made.args[0]), dims)
+
+
 def overlap(low: Lowering, op: Op) -> None:
     """`refuse_overlap(place, source)`: what it looks for is decided now."""
-    place, source = map(low.expression, op.args)
+    place, source = (shown(low, arg) for arg in op.args)
     if not len(place.axes) == 1 <= len(source.axes):
         return
     if not classes_read(place) & classes_read(source):
