@@ -1370,3 +1370,26 @@ def test_27_an_overlapping_store_is_looked_at_itself():
     """Not a copy of its source, which is made where that is kept for the backward sweep."""
     with pytest.raises(AdcompilerError, match="overwrites"):
         grad(_overlap_under_two_names)(S.copy())
+
+
+def _every_other_column_is_not_contiguous(x):
+    A = np.outer(x[:2], x[:2])
+    B = A[:, ::2]
+    A[:, 1] = np.tanh(B.ravel())
+    B[0, 0] += np.tanh(A[-1, -1])
+    return np.sum(A**2)
+
+
+def _last_column_first_is_not_contiguous(x):
+    A = np.outer(x, x)
+    B = A[1:, ::-1]
+    flat = B.reshape(-1)
+    flat[0] = x[0] * 3.0
+    return np.sum(A**2) + np.sum(flat)
+
+
+@pytest.mark.parametrize(
+    "f", [_every_other_column_is_not_contiguous, _last_column_first_is_not_contiguous]
+)
+def test_28_contiguity(f):
+    check(f, X)

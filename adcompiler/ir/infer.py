@@ -902,6 +902,8 @@ def index_type(array: Array, path: tuple, fresh: Callable[[], Any]) -> tuple[Any
     whole = all(
         isinstance(item, Slice)
         and all(isinstance(p, Constant) and p.value is None for p in (item.start, item.stop))
+        and isinstance(item.step, Constant)
+        and item.step.value in (None, 1)
         for item in items[1:]
     )
     first = items[0] if items else full
