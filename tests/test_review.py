@@ -1393,3 +1393,60 @@ def _last_column_first_is_not_contiguous(x):
 )
 def test_28_contiguity(f):
     check(f, X)
+
+
+# 29: found by a last reading -------------------------------------------------------------------
+def _written_after_it_was_differentiated(x):
+    v = x * 1.0
+    g = grad(lambda u: np.sum(u**3))(v)
+    v[0] = 5.0
+    return np.sum(g)
+
+
+def _captured_and_written_later(x):
+    b = x.copy()
+    a = grad(lambda u: np.sum(u * b) * u[0])(x)
+    b[1] = 5.0
+    return a[0]
+
+
+def _gradient_stored_among_its_arguments(x):
+    p = x * 1.0
+    for i in range(4):
+        g = grad(lambda u: np.sum(u**3 * np.sin(u)))(p)
+        p[i] = g[i - 1] * 0.1
+    return np.sum(p * p)
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        _written_after_it_was_differentiated, _captured_and_written_later,
+        _gradient_stored_among_its_arguments,
+    ],
+)  # fmt: skip
+def test_29_what_a_called_derivative_keeps(f):
+    check(f, X, must_compile=True)
+
+
+def _asarray_of_another_dtype(x):
+    z = np.asarray(x, dtype=complex)
+    z *= 1j
+    return np.sum((z * z).real)
+
+
+def _real_numbers_made_complex(x):
+    z = x.astype(complex)
+    z += 1j * x
+    return np.sum((z * z * (1 + 1j)).real)
+
+
+@pytest.mark.parametrize("f", [_asarray_of_another_dtype, _real_numbers_made_complex])
+def test_29_dtypes(f):
+    check(f, X)
+    along = np.array([0.3, -0.5, 0.9, 1.1, 0.2])
+    try:
+        _, dot = jvp(f, (X,), (along,))
+    except AdcompilerError:
+        return
+    np.testing.assert_allclose(dot, numeric(f, X) @ along, rtol=1e-5)

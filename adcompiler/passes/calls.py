@@ -136,6 +136,8 @@ class Pairs:
         keep = tuple(crossing)
         bind_all(first, set(crossing))
         forward.body = Block(list(params), first, [(*body.results[:count], keep)])
+        # What is kept may be an argument, or a view of one: the caller must not write it meanwhile.
+        forward.shares = any(isinstance(T.target(v.type), (T.Array, T.Unknown)) for v in keep)
         saved = Value("saved", T.Object(tuple))
         origin = second[0].origin if second else Origin(None, "", True)
         renamed: dict[Value, Value] = {}

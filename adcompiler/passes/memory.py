@@ -87,6 +87,8 @@ def view_kind(op: Op) -> str:
     fn, first = op.fn, type_of(viewed(op)) if op.args else None
     if isinstance(fn, Function):
         return "fresh"  # `share_in_call` looks at all of its arguments
+    if fn in (np.asarray, np.asanyarray) and (len(op.args) > 1 or op.keywords):
+        return "maybe"  # of another dtype it is a copy
     if fn is operator.getitem:
         if not isinstance(first, T.Array):
             return "maybe" if isinstance(first, T.Unknown) else "fresh"

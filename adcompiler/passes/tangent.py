@@ -314,7 +314,8 @@ class _Tangent:
         if len(op.outs) == 1:
             answers = (answers,)
         for out, answer in zip(op.outs, answers, strict=True):
-            self.define(out, self.spread(answer, out) if rule.kind == "elementwise" else answer)
+            whole = self.spread if rule.kind == "elementwise" else self.of_kind
+            self.define(out, whole(answer, out))
 
     def push_forward(
         self, op: Op, rule: book.Rule, bound: dict, fn: Callable, args: list, keywords: dict
@@ -390,14 +391,19 @@ class _Tangent:
             total = writer.zeros(out)
         self.define(out, self.spread(total, out))
 
-    def spread(self, dot: Operand, out: Value) -> Operand:
-        """A tangent in the shape of its value, where an input was broadcast."""
+    def of_kind(self, dot: Operand, out: Value) -> Operand:
+        """A tangent that is complex if its value is: complex numbers may be stored into it."""
         mine, wanted = type_of(dot), out.type
         numbers = (T.Scalar, T.Array)
         if isinstance(mine, numbers) and isinstance(wanted, numbers):
             if wanted.kind == "complex" and mine.kind == "float":
-                dot = self.writer.op(operator.add, dot, Constant(0j))
-                mine = type_of(dot)
+                return self.writer.op(operator.add, dot, Constant(0j))
+        return dot
+
+    def spread(self, dot: Operand, out: Value) -> Operand:
+        """A tangent in the shape of its value, where an input was broadcast."""
+        dot = self.of_kind(dot, out)
+        mine, wanted = type_of(dot), out.type
         if isinstance(wanted, T.Unknown):
             return self.writer.op(runtime.spread, dot, out)
         if isinstance(wanted, T.Scalar) or not is_number_like(out):
