@@ -24,7 +24,7 @@ from adcompiler.ir.nodes import (
     Store,
     Value,
     blocks,
-    defined,
+    bound,
     leaves,
     operands,
     rewrite,
@@ -162,16 +162,7 @@ def _arranged(derivative: Derivative, outs: list[Value], forms: list) -> Any:
 
 def _captured(resolver: Resolver, block: Block) -> list[Value]:
     """What the block reads of the function around it: becomes parameters, given by that."""
-    inside: set[Value] = set()
-
-    def collect(b: Block) -> None:
-        inside.update(b.params)
-        for statement in b.statements:
-            inside.update(defined(statement))
-            for inner in blocks(statement):
-                collect(inner)
-
-    collect(block)
+    inside = bound(block)
     found: dict[Value, Value] = {}
 
     def note(operand: Any) -> None:

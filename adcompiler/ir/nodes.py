@@ -379,6 +379,16 @@ def walk(block: Block) -> Iterator[Statement]:
             yield from walk(inner)
 
 
+def bound(block: Block) -> set[Value]:
+    """The values that the block itself makes: its parameters and all that is defined inside."""
+    inside = set(block.params)
+    for statement in block.statements:
+        inside.update(defined(statement))
+        for inner in blocks(statement):
+            inside |= bound(inner)
+    return inside
+
+
 def rewrite_operands(statement: Statement, by: Callable[[Value], Operand]) -> None:
     """Replace, in place, each value that the statement itself reads."""
     match statement:

@@ -24,8 +24,7 @@ from adcompiler.ir.nodes import (
     Op,
     Store,
     Value,
-    blocks,
-    defined,
+    bound,
     leaves,
     operands,
     walk,
@@ -226,16 +225,7 @@ def _key(form: abstract.Structure) -> Any:
 
 def check_closed(resolver: Resolver, tree: Any, block: Block) -> None:
     """Refuse a recursive function that reads run-time values of the functions around it."""
-    inside: set[Value] = set()
-
-    def collect(b: Block) -> None:
-        inside.update(b.params)
-        for statement in b.statements:
-            inside.update(defined(statement))
-            for inner in blocks(statement):
-                collect(inner)
-
-    collect(block)
+    inside = bound(block)
     for statement in walk(block):
         for operand in operands(statement):
             for value in leaves(operand):

@@ -31,7 +31,6 @@ from adcompiler.ir.nodes import (
 )
 
 ZERO, ONE = Constant(0), Constant(1)
-FLOAT64 = T.Scalar("float", "float64")
 
 Index = Sequence[Operand]
 
