@@ -68,6 +68,10 @@ class Sweep:
         owner = self.owner.get(block)
         return (*(self.ways[owner] if owner is not None else ()), (block, -1))
 
+    def around(self, statement: Statement) -> list[Block]:
+        """The blocks in which a statement is, from the outermost inwards."""
+        return [block for block, _ in self.ways[statement]]
+
     def stores(self, ref: Value) -> Iterator[Any]:
         """What may change the memory of a reference."""
         here = self.later_classes.get(ref)

@@ -3,8 +3,8 @@
 The second verifier.  `passes.saving` claims of some values in the backward sweep that they equal a
 value of the forward sweep: one that is loaded again from memory which the sweep has rolled back,
 computed again from such values, or popped from a list.  `Proof` proves each claim from the
-structure of the IR; it raises `VerifyError` where it cannot.  It shares no code and no table with
-the decisions that it checks.
+structure of the IR; it raises `VerifyError` where it cannot.  It shares no table with the decisions
+that it checks, and no code but the comparison of places, which is tested by itself.
 
 *The cursor.*  A position in the backward sweep lies in a mirror block, that one in another, and so
 on outwards; each mirrors a block of the forward sweep, in the same trip of the same loops.  Forward

@@ -21,12 +21,16 @@ After::
 
 from __future__ import annotations
 
+import functools
 import operator
 from typing import Any
 
 import numpy as np
 
 from adcompiler.analysis.activity import memory_classes
+from adcompiler.analysis.classes import alias_classes
+from adcompiler.analysis.places import Places
+from adcompiler.analysis.sweep import Sweep
 from adcompiler.ir import types as T
 from adcompiler.ir.infer import type_of
 from adcompiler.ir.nodes import (
@@ -69,6 +73,11 @@ class _Tidy:
             if isinstance(statement, Op):
                 for out in statement.outs:
                     self.makers[out] = statement
+
+    @functools.cached_property
+    def places(self) -> Places:
+        body = self.function.body
+        return Places(Sweep(body, list(body.statements), alias_classes(self.function)))
 
     def touched(self, statement: Statement) -> set:
         """The classes of memory that a statement mentions, inside its blocks too."""
@@ -127,16 +136,15 @@ class _Tidy:
             if (statement.ref, operand_key(statement.path)) == place and is_plain(zeroing.path):
                 if self.held_before(statements, at, zeroing, statement.value):
                     statements[at] = statements[later] = None
-                elif clean and self.same_shape(zeroing, statement):
+                elif clean:  # a store broadcasts as an addition does
                     statements[at] = None
                     statements[later] = Store(
                         statement.ref, statement.path, statement.value, origin=statement.origin
                     )
                 return
-            clean = False
-
-    def same_shape(self, zeroing: Store, added: Accumulate) -> bool:
-        return True  # a store broadcasts as an addition does
+            clean = clean and self.places.apart(
+                statement, zeroing.ref, zeroing.path, self.places.sweep.around(zeroing)
+            )
 
     def held_before(self, statements: list, at: int, zeroing: Store, value: Any) -> bool:
         """Whether `value` is what the place held when it was zeroed."""

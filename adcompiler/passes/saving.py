@@ -23,9 +23,12 @@ from typing import Any
 import numpy as np
 
 from adcompiler.analysis.activity import memory_classes
+from adcompiler.analysis.classes import alias_classes
+from adcompiler.analysis.places import Places
+from adcompiler.analysis.sweep import Sweep
 from adcompiler.analysis.unification import Unification
 from adcompiler.ir import types as T
-from adcompiler.ir.infer import Atoms, dim_of, type_of
+from adcompiler.ir.infer import Atoms, type_of
 from adcompiler.ir.nodes import (
     UNBOUND,
     Accumulate,
@@ -177,7 +180,12 @@ class _Placing:
         self.all_classes = memory_classes(function)
         """Those of the backward sweep too: `classes` has the forward sweep's references."""
         self.no_undo: set = set()
+        """Classes that are not rolled back: what is loaded from them is saved."""
+        self.fetched: set[Value] = set()
+        """Numbers that are not computed again, but read from where they were stored."""
         self.changing: dict[Statement, set] = {}
+        forward = [s for s in function.body.statements if s not in record.backward]
+        self.places = Places(Sweep(function.body, forward, alias_classes(function)))
         self.order: dict[Statement, int] = {}
         for position, statement in enumerate(self.forward()):
             self.order[statement] = position
@@ -218,6 +226,8 @@ class _Placing:
         self.decide()
         for root in sorted(self.used_classes(), key=lambda r: r.uid):
             self.consider_saving(root)
+        for value in self.stored_again():
+            self.consider_keeping(value)
         self.decide()
         self.write()
 
@@ -235,6 +245,27 @@ class _Placing:
         self.decide()
         if self.cost() >= before:
             self.no_undo.discard(root)
+            self.decide()
+
+    def stored_again(self) -> list[Value]:
+        """Values that are computed again from what stores overwrite, and are stored themselves."""
+        roots = self.used_classes()
+        return [
+            value
+            for value in self.readers
+            if value not in self.saved
+            and isinstance(self.record.definition.get(value), Op)
+            and (at := self.stored_at(value)) is not None
+            and self.classes.find(self.record.home[value].statements[at].ref) in roots
+        ]
+
+    def consider_keeping(self, value: Value) -> None:
+        """Ask whether a value is better fetched from where it was stored than computed again."""
+        before = self.cost()
+        self.fetched.add(value)
+        self.decide()
+        if self.cost() >= before:
+            self.fetched.discard(value)
             self.decide()
 
     def cost(self) -> int:
@@ -307,16 +338,23 @@ class _Placing:
     def keep_or_save(self, value: Value, sites: list[Site]) -> None:
         """A number that is stored right away is still in its place when the store is reversed."""
         home = self.record.home[value]
+        at = self.stored_at(value)
+        store: Any = None if at is None else home.statements[at]
+        if at is not None and self.holds(store, at, home, value, sites):
+            self.kept[value] = store
+        else:
+            self.saved[value] = None
+
+    def stored_at(self, value: Value) -> int | None:
+        """The index of the first statement of its block that stores a number, as it is."""
+        home = self.record.home[value]
         if isinstance(value.type, T.Scalar) and value in self.record.definition:
             begin = home.statements.index(self.record.definition[value])
             for at in range(begin + 1, len(home.statements)):
                 store = home.statements[at]
                 if isinstance(store, Store) and store.value is value:
-                    if self.holds(store, at, home, value, sites):
-                        self.kept[value] = store
-                        return
-                    break
-        self.saved[value] = None
+                    return at
+        return None
 
     def holds(self, store: Store, at: int, home: Block, value: Value, sites: list[Site]) -> bool:
         """Whether every reader of the value can find it in the place that the store wrote."""
@@ -396,6 +434,8 @@ class _Placing:
         return not self.record.loops[self.record.home[value]]
 
     def may_recompute(self, value: Value) -> bool:
+        if value in self.fetched:
+            return False
         made = self.record.definition.get(value)
         match made:
             case Load():
@@ -543,34 +583,37 @@ class _Placing:
         for load, site in reloads:
             root = self.classes.find(load.ref)
             for statement in self.mutations.get(root, ()):
-                if statement not in self.undone and self.may_follow(statement, site, root):
-                    if not self.is_elsewhere(statement, load, site):
-                        self.undone[statement] = None
+                if statement not in self.undone and self.may_spoil(statement, load, site):
+                    self.undone[statement] = None
 
-    def may_follow(self, statement: Statement, site: Site, root: Any) -> bool:
-        """Whether the store may run after the moment of the forward sweep that the site mirrors."""
+    def may_spoil(self, statement: Statement, load: Load | Store, site: Site) -> bool:
+        """Whether a store may change what a reload reads, after the moment the site mirrors."""
         block = site.block if site.statement is None else self.record.place[site.statement]
         assert block is not None
-        mine = self.record.loops[self.record.place[statement]]
-        theirs = self.record.loops[block]
-        born = [self.record.loops[self.record.place[b]] for b in self.births.get(root, ())]
-        for loop in mine:
-            if loop in theirs:
-                # Another trip of the shared loop: the same memory, unless it is born in each trip.
-                if not all(loop in around for around in born) or self.is_carried(loop, root):
+        around = [b for b, _ in self.record.chain(block)] + [block]
+        mine = [b for b, _ in self.record.chain(self.record.place[statement])]
+        mine.append(self.record.place[statement])
+        shared = [a for a, b in zip(around, mine, strict=False) if a is b]
+        for depth in range(1, len(shared)):
+            loop = self.record.owner[shared[depth]]
+            if isinstance(loop, Loop) and self.lives_on(self.classes.find(load.ref), loop):
+                # In a later trip of the loop that both are in.
+                outer = shared[:depth]
+                if not self.places.apart(statement, load.ref, load.path, outer, loop, 1):
                     return True
+        return self.follows(statement, site, block) and not self.places.apart(
+            statement, load.ref, load.path, shared
+        )
+
+    def follows(self, statement: Statement, site: Site, block: Block) -> bool:
+        """Whether a store may run after the moment, in the same trip of the loops around both."""
         if site.statement is not None:
-            position = self.order[site.statement]
             if statement is site.statement or self.contains(site.statement, statement):
                 return site.when == "before"
-            return self.order[statement] > position
-        if site.when == "end":
-            # After everything in the block.
-            owner = self.record.owner.get(block)
-            if self.inside(statement, block):
-                return False
-            return owner is None or self.order[statement] > self.order[owner]
+            return self.order[statement] > self.order[site.statement]
         owner = self.record.owner.get(block)
+        if site.when == "end" and self.inside(statement, block):
+            return False
         return owner is None or self.order[statement] > self.order[owner]
 
     def inside(self, statement: Statement, block: Block) -> bool:
@@ -585,67 +628,14 @@ class _Placing:
     def contains(self, outer: Statement, inner: Statement) -> bool:
         return any(self.inside(inner, block) for block in blocks(outer))
 
-    def is_carried(self, loop: Loop, root: Any) -> bool:
+    def lives_on(self, root: Any, loop: Loop) -> bool:
         """Whether memory of a class may live on into the next trip: in a name, or in a list."""
+        born = [self.record.loops[self.record.place[b]] for b in self.births.get(root, ())]
+        if not born or not all(loop in around for around in born):
+            return True
         if any(T.is_ref(p.type) and self.classes.find(p) is root for p in loop.carried):
             return True
-        for holder in self.holders.get(root, ()):
-            born = [self.record.loops[self.record.place[b]] for b in self.births.get(holder, ())]
-            if not all(loop in around for around in born) or self.is_carried(loop, holder):
-                return True
-        return False
-
-    def is_elsewhere(self, statement: Statement, load: Load | Store, site: Site) -> bool:
-        """Whether what the store writes is provably not what a reload at or before it reads.
-
-        Both name one element (or row) of one array by their first index, and the store runs in a
-        loop that goes up: in the trip of the reload or later it writes at a higher index.  A loop
-        around that one comes back to the lower indices on its next trip.
-        """
-        if not isinstance(statement, (Store, Accumulate)):
-            return False
-        stored, loaded = self.first_index(statement), self.first_index(load)
-        if stored is None or loaded is None or stored[0] is not loaded[0]:
-            return False
-        written, read = stored[1], loaded[1]
-        loops = self.record.loops[self.record.place[statement]]
-        root = self.classes.find(load.ref)
-        born = [self.record.loops[self.record.place[b]] for b in self.births.get(root, ())]
-        for depth, loop in enumerate(loops):
-            if loop.domain is None or loop.domain.reverse or loop.index is None:
-                continue
-            again = any(
-                not all(outer in around for around in born) or self.is_carried(outer, root)
-                for outer in loops[:depth]
-            )
-            step, start = dim_of(loop.domain.step), dim_of(loop.domain.start)
-            if step is None or step.constant is None or step.constant <= 0 or start is None:
-                continue
-            trip = dim_of(loop.index)
-            offset = (written - trip).constant
-            if offset is None or start.constant is None:
-                continue
-            lowest = start.constant + offset
-            if read.constant is not None:
-                if 0 <= read.constant < lowest:
-                    return True
-                continue
-            ahead = (read - trip).constant
-            same = not again and loop in self.record.loops[self.record.place[load]]
-            if ahead is not None and same and ahead < offset and start.constant + ahead >= 0:
-                return True
-        return False
-
-    def first_index(self, statement: Any) -> tuple[Value, T.Dim] | None:
-        """The array and the first index of a place, through a view of a row as well."""
-        ref, path = statement.ref, statement.path
-        made = self.record.definition.get(ref)
-        if isinstance(made, View) and made.fn is operator.getitem:
-            ref, path = made.ref, made.args[0]
-        if not path or isinstance(path[0], (tuple, list)):
-            return None
-        dim = dim_of(path[0])
-        return None if dim is None else (ref, dim)
+        return any(self.lives_on(holder, loop) for holder in self.holders.get(root, ()))
 
     # -- writing it down ----------------------------------------------------------------------
 
@@ -817,7 +807,7 @@ class _Placing:
         def fetch(operand: Operand) -> Operand:
             return substitute(operand, lambda v: self.at_hand(v, site, out, cache, marker))
 
-        again = Value(value.name or store.ref.name, value.type)
+        again = Value(value.name, value.type)
         out.append(Load(fetch(store.ref), fetch(store.path), again, origin=marker.origin))
         self.popped[value] = again
         self.record.stands_for[again, value] = None

@@ -20,6 +20,7 @@ import numpy as np
 from adcompiler.analysis.activity import memory_classes
 from adcompiler.analysis.unification import Unification
 from adcompiler.ir import types as T
+from adcompiler.ir.infer import type_of
 from adcompiler.ir.nodes import (
     UNBOUND,
     Accumulate,
@@ -368,6 +369,19 @@ def use_first_of_equals(function: Function) -> None:
     visit(function.body, {}, {})
 
 
+def holds(store: Store) -> bool:
+    """Whether a store of a number to one place of an array leaves it as it is: a load finds it."""
+    kind, number = T.target(store.ref.type), type_of(store.value)
+    return (
+        isinstance(store.value, Value)
+        and isinstance(number, T.Scalar)
+        and isinstance(kind, T.Array)
+        and kind.dtype == number.dtype
+        and kind.rank == len(store.path)
+        and all(isinstance(type_of(index), T.Scalar) for index in store.path)
+    )
+
+
 def common_subexpressions(function: Function) -> None:
     """Work of the backward sweep that was done before is not done again, in place.
 
@@ -427,6 +441,9 @@ def common_subexpressions(function: Function) -> None:
                 case Store() | Accumulate() | Append() | Pop():
                     root = classes.find(statement.ref)
                     versions[root] = next(counter)
+                    if mirror and isinstance(statement, Store) and holds(statement):
+                        place = operand_key(statement.path)
+                        known["load", statement.ref, place, versions[root]] = statement.value
             if key is not None:
                 (out,) = defined(statement)
                 if key in known and mirror:

@@ -211,12 +211,12 @@ defect(
 defect(
     "stores_always_elsewhere",
     "A store that may overwrite what is reloaded is taken for one at another place.",
-    put(PLACING + "is_elsewhere", yes),
+    put("adcompiler.analysis.places._Question.apart", yes),
 )
 defect(
     "elsewhere_one_off",
     "Stores at the very index of the reload count as stores at a higher index.",
-    edit(PLACING + "is_elsewhere", "ahead < offset", "ahead <= offset"),
+    edit("adcompiler.analysis.inequalities.add", "constant < 0", "constant <= 0"),
 )
 defect(
     "kept_where_it_is_overwritten",
