@@ -140,9 +140,7 @@ class Random:
             case 1 | 2:
                 return program.op(operator.add, value, self.random.randint(-2, 2), type=INT)
             case 3:
-                return program.op(
-                    operator.sub, value, self.random.choice(integers), type=INT
-                )
+                return program.op(operator.sub, value, self.random.choice(integers), type=INT)
             case 4:
                 return program.op(operator.mul, 2, value, type=INT)
             case 5:

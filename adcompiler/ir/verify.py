@@ -52,6 +52,8 @@ from adcompiler.ir.types import List, Object, Ref, Tuple, Unknown, target
 SHAPE_ONLY: frozenset[Callable] = frozenset(
     {
         np.zeros_like,
+        np.ones_like,
+        np.full_like,
         np.empty_like,
         dimension,
         np.shape,

@@ -7,7 +7,7 @@ Written one after the other that is more traffic than a careful person would cau
   adjoint need not copy it);
 * zeroing a place and then adding to it is storing into it;
 * zeroing a place and then adding what it held is nothing at all;
-* a buffer of zeros whose first use is an addition begins as what is added;
+* a buffer of zeros whose first use is an addition begins as what is added, be it a number;
 * a buffer that is only filled once and read is a value.
 
 Before::
@@ -23,10 +23,12 @@ from __future__ import annotations
 
 import functools
 import operator
+from collections import Counter
 from typing import Any
 
 import numpy as np
 
+from adcompiler import runtime
 from adcompiler.analysis.activity import memory_classes
 from adcompiler.analysis.classes import alias_classes
 from adcompiler.analysis.places import Places
@@ -75,6 +77,18 @@ class _Tidy:
                     self.makers[out] = statement
 
     @functools.cached_property
+    def reads(self) -> Counter:
+        """How often each value is read."""
+        body = self.function.body
+        everything = [(s, b) for s in walk(body) for b in (None, *blocks(s))]
+        found = Counter(
+            v for s, b in everything if b is None for o in operands(s) for v in leaves(o)
+        )
+        found.update(v for _, b in everything if b for o in b.results for v in leaves(o))
+        found.update(v for result in body.results for v in leaves(result))
+        return found
+
+    @functools.cached_property
     def places(self) -> Places:
         body = self.function.body
         return Places(Sweep(body, list(body.statements), alias_classes(self.function)))
@@ -113,13 +127,10 @@ class _Tidy:
 
     def cancel(self, block: Block) -> None:
         """Zero-then-add at one place."""
-        statements = block.statements
-        at = 0
-        while at < len(statements):
-            statement = statements[at]
-            if self.is_zeroing(statement):
+        statements: list[Statement | None] = list(block.statements)
+        for at, statement in enumerate(statements):
+            if statement is not None and self.is_zeroing(statement):
                 self.cancel_one(statements, at)
-            at += 1
         block.statements = [s for s in statements if s is not None]
 
     def cancel_one(self, statements: list, at: int) -> None:
@@ -210,7 +221,34 @@ class _Tidy:
                 ):
                     statements[later] = New(user.value, statement.out, origin=user.origin)
                     del statements[begin]
+                elif (
+                    isinstance(user, Accumulate)
+                    and (user.ref, user.path) == (statement.out, ())
+                    and (number := self.spread_number(user.value)) is not None
+                    and self.reads[statement.source] == 1
+                ):
+                    self.begin_as(statement.source, number)
+                    del statements[later]
                 break
+
+    def spread_number(self, value: Any) -> Constant | None:
+        """The number that a whole array consists of."""
+        made = self.makers.get(value) if isinstance(value, Value) else None
+        if isinstance(made, Op) and made.fn is runtime.unreduce:
+            number = made.args[0]
+            if isinstance(number, Constant) and isinstance(number.value, float):
+                return number
+        return None
+
+    def begin_as(self, zeros: Value, number: Constant) -> None:
+        """Let an array of zeros be one of another number."""
+        made = self.makers[zeros]
+        assert isinstance(made, Op)
+        if number.value == 1:
+            made.fn = np.ones_like if made.fn is np.zeros_like else np.ones
+        else:
+            made.fn = np.full_like if made.fn is np.zeros_like else np.full
+            made.args.insert(1, number)
 
     def gather_entries(self, block: Block) -> None:
         """A short buffer to each of whose places one number is added is an array of them."""

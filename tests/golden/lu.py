@@ -4,19 +4,13 @@ from adcompiler.runtime import pole_product, pole_quotient, undiagonal
 
 def primal_grad(A):
     """Gradient of primal with respect to A."""
-    A_old_saved = []
-    A_old_saved_2 = []
-    A_old_saved_3 = []
     A = A.copy()
     n = len(A)
     for i in range(n):
         for j in range(i):
-            A_old_saved.append(A[i, j])
             A[i, j] -= A[i, :j] @ A[:j, j]
-            A_old_saved_2.append(A[i, j])
             A[i, j] /= A[j, j]
         for j in range(i, n):
-            A_old_saved_3.append(A[i, j])
             A[i, j] -= A[i, :i] @ A[:i, j]
     diagonal = np.diag(A)
 
@@ -28,22 +22,18 @@ def primal_grad(A):
         # for j in range(i, n):
         for j in reversed(range(i, n)):
             # A[i, j] -= A[i, :i] @ A[:i, j]
-            A[i, j] = A_old_saved_3.pop()
             A_bar_ij = A_bar[i, j]
             A_bar[:i, j] -= A_bar_ij * A[i, :i]
             A_bar[i, :i] -= A_bar_ij * A[:i, j]
         # for j in range(i):
         for j in reversed(range(i)):
             # A[i, j] /= A[j, j]
-            A[i, j] = A_old_saved_2.pop()
             A_bar_ij = A_bar[i, j]
             A_jj = A[j, j]
-            A_bar[i, j] = 0.0
-            A_bar[j, j] -= pole_product(A_bar_ij, A[i, j] / A_jj / A_jj)
-            A_bar[i, j] += pole_quotient(A_bar_ij, A_jj)
+            ratio = pole_quotient(A_bar_ij, A_jj)
+            A_bar[j, j] -= pole_product(A_bar_ij, A[i, j] / A_jj)
+            A_bar[i, j] = ratio
             # A[i, j] -= A[i, :j] @ A[:j, j]
-            A[i, j] = A_old_saved.pop()
-            A_bar_ij = A_bar[i, j]
-            A_bar[:j, j] -= A_bar_ij * A[i, :j]
-            A_bar[i, :j] -= A_bar_ij * A[:j, j]
+            A_bar[:j, j] -= ratio * A[i, :j]
+            A_bar[i, :j] -= ratio * A[:j, j]
     return A_bar
