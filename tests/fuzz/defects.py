@@ -178,20 +178,12 @@ defect(
 defect(
     "no_store_follows",
     "No store is thought to run after a reload, so none is undone.",
-    put(PLACING + "may_follow", no),
+    put(PLACING + "may_spoil", no),
 )
 defect(
     "other_trips_forgotten",
     "Stores of later trips of a shared loop are not undone.",
-    edit(
-        PLACING + "may_follow",
-        "if loop in theirs: pass".replace(
-            "pass",
-            "\n    if not all(loop in around for around in born) or self.is_carried(loop, root):"
-            "\n        return True",
-        ),
-        "pass",
-    ),
+    edit(PLACING + "may_spoil", "self.lives_on(self.classes.find(load.ref), loop)", "False"),
 )
 defect(
     "reload_always_valid",
