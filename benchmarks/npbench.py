@@ -5,8 +5,9 @@
 `NPBENCH` names a checkout of https://github.com/spcl/npbench. Each kernel is called through a
 function that adds up all that it returns or writes, real and imaginary parts, and is differentiated
 with respect to all of its float and complex arrays. The gradient is compared with differences along
-random directions, and timed against the NumPy kernel; NPBench's JAX version of the kernel beside
-its own gradient, if JAX is there.
+random directions, and timed against the NumPy kernel. `--numba` times the gradient on the native
+backend too, against the same NumPy kernel; `--jax` NPBench's JAX version of the kernel beside its
+own gradient.
 
 Four of the 54 kernels have no derivative: they count, compare or shift integers. Two more are given
 integers by NPBench where floats make as much sense; here they get floats. The gradients are checked
@@ -15,6 +16,7 @@ often, or is chaotic.
 """
 
 import argparse
+import ctypes
 import importlib
 import inspect
 import json
@@ -35,7 +37,7 @@ if __name__ == "__main__":  # NumPy and JAX look at these when they are imported
 import numpy as np
 
 import adcompiler
-from adcompiler.errors import AdcompilerError
+from adcompiler.errors import AdcompilerError, BackendWarning
 
 DISCRETE = {"crc16", "mandelbrot1", "mandelbrot2", "nussinov"}
 AS_FLOATS = {"compute", "floyd_warshall"}
@@ -214,6 +216,20 @@ def milliseconds(run, arguments, budget):
     return 1e3 * shortest
 
 
+def numba_milliseconds(kernel, loss, expected, budget):
+    """The time of the gradient as native loops; a star says that it fell back to NumPy."""
+    derivative = adcompiler.grad(loss, argnums=kernel.argnums(), backend="numba")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", BackendWarning)
+        found = derivative(*kernel.arguments())
+    tolerance = 1e-3 if _has_float32(kernel) else 1e-6
+    for one, other in zip(found, expected, strict=True):
+        if not np.allclose(one, other, rtol=tolerance, atol=tolerance * np.max(np.abs(other))):
+            return math.nan, "WRONG"
+    fell_back = any(issubclass(w.category, BackendWarning) for w in caught)
+    return milliseconds(derivative, kernel.arguments(), budget), "*" if fell_back else ""
+
+
 def jax_ratio(kernel, budget):
     """The time of the gradient of NPBench's JAX version over that of its primal, both jitted."""
     try:
@@ -244,6 +260,19 @@ def jax_ratio(kernel, budget):
     return slow / fast
 
 
+def keep_memory():
+    """Have glibc hand freed memory out again, large arrays too, as JAX's allocator does.
+
+    Otherwise each large array is fresh pages of the system's, which may cost more than filling
+    them: the primals, which mostly read large arrays, hardly pay for it, the gradients, which
+    write them, do.
+    """
+    library = ctypes.CDLL(None)
+    trim_threshold, mmap_max = -1, -4  # names of malloc.h
+    if not (library.mallopt(trim_threshold, 2**31 - 1) and library.mallopt(mmap_max, 0)):
+        raise SystemExit("this C library has no mallopt of glibc's")
+
+
 # The table.
 
 
@@ -252,33 +281,43 @@ def main():
     parser.add_argument("kernels", nargs="*", metavar="KERNEL", help="names, such as lu or adi")
     parser.add_argument("--preset", default="S", choices=["S", "M", "L", "paper"])
     parser.add_argument("--seconds", type=float, default=0.5, help="per timing; 0 times nothing")
+    parser.add_argument("--numba", action="store_true", help="the native backend beside it")
     parser.add_argument("--jax", action="store_true", help="NPBench's JAX versions beside it")
+    parser.add_argument("--keep-memory", action="store_true", help="glibc keeps freed memory")
     parser.add_argument("--traceback", action="store_true", help="let the first error through")
     options = parser.parse_args()
     checkout = os.environ.get("NPBENCH")
     if not checkout or not (Path(checkout) / "bench_info").is_dir():
         parser.error("set NPBENCH to a checkout of https://github.com/spcl/npbench")
+    if options.keep_memory:
+        keep_memory()
     sys.path.insert(0, checkout)
     chosen = kernels(Path(checkout), options.kernels)
-    ratios, rivals, right = [], [], 0
-    print("| kernel | gradient | off by | primal ms | gradient ms | ratio | JAX ratio |")
-    print("|---|---|---|---|---|---|---|")
+    ratios: dict[str, list[float]] = {"NumPy": [], "numba": [], "JAX": []}
+    right = 0
+    print("| kernel | gradient | off by | primal ms | gradient ms | ratio | numba | JAX |")
+    print("|---|---|---|---|---|---|---|---|")
     for kernel in chosen:
-        line, ratio, rival = row(kernel, options)
+        line, found = row(kernel, options)
         right += line[1] == "right"
-        ratios += [ratio] if ratio else []
-        rivals += [rival] if rival else []
+        for name, ratio in found.items():
+            ratios[name].append(ratio)
         print("| " + " | ".join(line) + " |", flush=True)
     print(f"\n{right} of {len(chosen)} gradients agree with differences.")
-    for name, values in (("gradient / primal", ratios), ("the same for JAX", rivals)):
-        if values:
-            print(f"{name}: {statistics.geometric_mean(values):.2f} over {len(values)} kernels")
+    for name, text in (
+        ("NumPy", "gradient / primal"),
+        ("numba", "native gradient / NumPy primal"),
+        ("JAX", "JAX gradient / JAX primal"),
+    ):
+        if ratios[name]:
+            mean = statistics.geometric_mean(ratios[name])
+            print(f"{text}: {mean:.2f} over {len(ratios[name])} kernels")
     return 0 if right == len(chosen) else 1
 
 
 def row(kernel, options):
-    """The cells of a kernel, and the two ratios."""
-    empty = [""] * 4
+    """The cells of a kernel, and its ratios."""
+    empty = [""] * 6
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -292,21 +331,28 @@ def row(kernel, options):
         if options.traceback:
             raise
         reason = " ".join(str(error).split())
-        return [kernel.name, "refused: " + reason[:300], *empty, ""], None, None
+        return [kernel.name, "refused: " + reason[:300], *empty], {}
     except Exception as error:
         if options.traceback:
             raise
-        return [kernel.name, f"{type(error).__name__}: {error}"[:300], *empty, ""], None, None
+        return [kernel.name, f"{type(error).__name__}: {error}"[:300], *empty], {}
     limit = TOLERANCE["float32" if _has_float32(kernel) else "float64"]
     verdict = "right" if off < limit else "WRONG"
     cells = [kernel.name, verdict, f"{off:.0e}"]
     if not options.seconds:
-        return [*cells, "", "", "", ""], None, None
+        return [*cells, *empty[1:]], {}
     slow = milliseconds(derivative, kernel.arguments(), options.seconds)
     fast = milliseconds(loss, kernel.arguments(), options.seconds)
-    rival = jax_ratio(kernel, options.seconds) if options.jax else None
-    cells += [f"{fast:.2f}", f"{slow:.2f}", f"{slow / fast:.2f}", f"{rival:.2f}" if rival else ""]
-    return cells, slow / fast, rival
+    ratios, native, rival = {"NumPy": slow / fast}, "", ""
+    if options.numba:
+        expected = derivative(*kernel.arguments())
+        taken, mark = numba_milliseconds(kernel, loss, expected, options.seconds)
+        ratios["numba"] = taken / fast
+        native = f"{taken / fast:.2f}{mark}"
+    if options.jax and (ratio := jax_ratio(kernel, options.seconds)):
+        ratios["JAX"] = ratio
+        rival = f"{ratio:.2f}"
+    return [*cells, f"{fast:.2f}", f"{slow:.2f}", f"{slow / fast:.2f}", native, rival], ratios
 
 
 def _has_float32(kernel):
