@@ -28,10 +28,15 @@ class FellBack(AdcompilerError):
 
 
 class Comparison:
-    """What the function and differences say at a point, and the questions to the compiler."""
+    """What the function and differences say at a point, and the questions to the compiler.
 
-    def __init__(self, f, args, argnums=None, seed=0, directions=2):
+    `reference` is a function of the same meaning that is run instead of `f` for its value and for
+    differences.
+    """
+
+    def __init__(self, f, args, argnums=None, seed=0, directions=2, reference=None):
         self.f = f
+        self.reference = reference = f if reference is None else reference
         self.args = tuple(args)
         if argnums is None:
             argnums = [i for i, arg in enumerate(args) if any(map(is_differentiable, leaves(arg)))]
@@ -39,13 +44,13 @@ class Comparison:
         rng = np.random.default_rng(seed)
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
-            self.value = f(*fresh(self.args))
+            self.value = reference(*fresh(self.args))
         self.scalar = isinstance(self.value, (int, float, np.number)) or (
             isinstance(self.value, np.ndarray) and self.value.shape == ()
         )
         self.weights = map_leaves(lambda leaf: _weight_like(leaf, rng), self.value)
         self.directions = [self._direction(rng) for _ in range(directions)]
-        self.slopes = [differences.slope(f, self.args, along) for along in self.directions]
+        self.slopes = [differences.slope(reference, self.args, along) for along in self.directions]
 
     def _direction(self, rng):
         still = differences.still(self.args)
@@ -85,7 +90,7 @@ class Comparison:
             if complaint:
                 return complaint
             if not slope.agrees(flat(derivative)):
-                slope = differences.confirmed_slope(self.f, self.args, along)
+                slope = differences.confirmed_slope(self.reference, self.args, along)
                 if slope.reliable and not slope.agrees(flat(derivative)):
                     return f"tangent {_short(flat(derivative))}, differences {_short(slope.value)}"
         return ""
@@ -207,7 +212,7 @@ class Comparison:
         for along, slope in zip(self.directions, self.slopes, strict=True):
             found = sum(inner(g, along[i]) for i, g in zip(self.argnums, gradients, strict=True))
             if not _weighed(slope, weights).agrees(found):
-                slope = differences.confirmed_slope(self.f, self.args, along)
+                slope = differences.confirmed_slope(self.reference, self.args, along)
                 if slope.reliable and not _weighed(slope, weights).agrees(found):
                     expected = _weighed(slope, weights).value
                     return f"gradient along a direction {found:.8g}, differences {_short(expected)}"

@@ -36,6 +36,28 @@ class Blocks(Sharing):
     def may_nest(self):
         return self.nested < self.profile.nesting
 
+    def summary_forms(self, kind):
+        """Floats that depend on a name of this kind, as texts with gaps for a weight and the name."""
+        match kind:
+            case Scalar():
+                return ["{0} * {1}", "{1}", "np.sin({1})"]
+            case Array(shape):
+                forms = [
+                    "{0} * np.sum(np.sin({1}))",
+                    "{0} * ({1} ** 2).sum()",
+                    "np.sum({1} * {0})",
+                    "np.sum({1} * np.cos({1}))",
+                ]
+                if len(shape) == 1:
+                    numbers = ", ".join(str(self.draw.number(-1.5, 1.5)) for _ in range(shape[0]))
+                    forms += [f"np.dot({{1}}, np.array([{numbers}]))"] * 4
+                return forms
+            case List(item=Scalar()):
+                return ["{0} * sum({1})", "sum([np.sin(x) for x in {1}])"]
+            case List(item=Array(), least=least) if least:
+                return ["{0} * np.sum(np.stack({1}))", "np.sum({1}[-1])", "np.sum({1}[0])"]
+        return []
+
     # -- branches -----------------------------------------------------------------------------
 
     def do_branch(self):

@@ -59,11 +59,12 @@ def check(program, modes=FIRST_ORDER, points=(0, 1), seconds=SECONDS):
     """
     try:
         function = program.load()
+        reference = program.reference(function)
     except Exception as problem:
         return Outcome(SKIPPED, program, "primal", "the program does not load", str(problem))
     outcomes = []
     for point in points:
-        outcomes += _at_point(program, function, point, modes, seconds)
+        outcomes += _at_point(program, function, reference, point, modes, seconds)
     for kind in (WRONG, CRASH, REFUSED, SKIPPED):
         for outcome in outcomes:
             if outcome.kind == kind:
@@ -71,11 +72,13 @@ def check(program, modes=FIRST_ORDER, points=(0, 1), seconds=SECONDS):
     return Outcome(OK, program)
 
 
-def _at_point(program, function, point, modes, seconds):
-    args = program.arguments(point)
+def _at_point(program, function, reference, point, modes, seconds):
     try:
+        args = program.arguments(point, function)
         with time_limit(PRIMAL_SECONDS):
-            comparison = Comparison(function, args, program.argnums, seed=program.seed + point)
+            comparison = Comparison(
+                function, args, program.argnums, program.seed + point, reference=reference
+            )
     except (Exception, OutOfTime) as problem:
         reason = f"the program raises {type(problem).__name__}"
         return [Outcome(SKIPPED, program, "primal", reason, str(problem))]

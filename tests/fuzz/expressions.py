@@ -7,7 +7,7 @@ derivatives exist almost everywhere; the rest (ties, steps) is left to the judge
 import re
 
 from tests.fuzz.places import Places
-from tests.fuzz.scope import Array, Flag, Index, Indices, List, Record, Scalar
+from tests.fuzz.scope import Array, Flag, Index, Indices, Instance, List, Scalar
 
 CONSTANTS = ("0.3", "0.5", "0.7", "0.9", "1.1", "1.3", "1.7", "2.0", "2", "3", "-0.4", "-0.8")
 THRESHOLDS = ("0.137", "-0.271", "0.414", "-0.613", "0.029", "0.823")
@@ -79,8 +79,11 @@ class Expressions(Places):
             options += ["flag"] * 3
         if depth:
             options += ["compound"]
+        options += self.more_tests()
         choice = self.draw.pick(options)
         self.draw.used(f"test.{choice}")
+        if choice not in ("data", "index", "flag", "compound"):
+            return getattr(self, f"test_{choice}")()
         if choice == "index":
             name = self.draw.pick(self.scope.names(Index))
             kind = self.scope[name]
@@ -111,6 +114,10 @@ class Expressions(Places):
             left = self.scalar(1)
         return f"{left} {comparison} {self.draw.pick(THRESHOLDS)}"
 
+    def more_tests(self):
+        """Names of further sorts of tests: methods `test_...`."""
+        return []
+
     def mentions_a_name(self, text):
         return any(word in self.scope for word in re.findall(r"\w+", text))
 
@@ -136,16 +143,9 @@ class Expressions(Places):
         return form.format(text)
 
     def scalar_leaf(self, depth):
-        options = self.scope.names(Scalar) * 3
-        for name in self.scope.names(List, lambda kind: isinstance(kind.item, Scalar)):
-            if self.scope[name].least:
-                options.append(f"{name}[{self.position(self.scope[name].least)}]")
-        for name in self.scope.names(Record):
-            options += [
-                f"{name}[{key}]"
-                for key, kind in self.scope[name].fields
-                if isinstance(kind, Scalar)
-            ]
+        options = []
+        for text, _ in self.all_parts(Scalar):
+            options += [text] * (3 if text in self.scope else 1)
         if self.draw.chance(0.5 if options else 0.9):
             element = self.element()
             if element:
@@ -437,9 +437,15 @@ class Expressions(Places):
                     names = self.scope.names(Index, lambda k: k.low >= low and k.high <= high)
                     if names and self.draw.chance(0.5):
                         text = self.draw.pick(names)
+                case Instance(cls):
+                    text = self.an_object(cls, depth - 1)
                 case _:
                     text = self.scalar(depth - 1)
             keywords = keywords or (position > 0 and self.draw.chance(0.12))
             texts.append(f"{name}={text}" if keywords else text)
+        for text in helper.more:
+            if self.draw.chance(0.5):
+                gaps = [self.scalar(depth - 1) for _ in range(text.count("{}"))]
+                texts.append(text.format(*gaps))
         self.draw.used("call")
         return f"{helper.name}({', '.join(texts)})"

@@ -13,19 +13,31 @@ import ast
 import linecache
 import math
 import random
+import sys
+import types
 import warnings
 from collections import Counter
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from tests.fuzz.blocks import Blocks
+from tests.fuzz import syntax
+from tests.fuzz.objects import class_definition
 from tests.fuzz.profiles import PROFILES, Profile
-from tests.fuzz.scope import Array, Draw, Helper, Index, List, Scalar
+from tests.fuzz.scope import Array, Draw, Helper, Index, Instance, List, Record, Scalar
+from tests.fuzz.writer import Writer
 
 ATTEMPTS = 60
 LARGEST = 1e4
 HEADER = "import math\n\nimport numpy as np\n\n\n"
+MATH = types.SimpleNamespace(
+    sin=np.sin, cos=np.cos, tanh=np.tanh, atan=np.arctan, exp=np.exp, sqrt=np.sqrt, log=np.log,
+    hypot=np.hypot,
+)  # fmt: skip
+"""What the tape, which does not see through `math`, takes for it."""
+
+COMPILED, TAPE = "from adcompiler import ", "from adcompiler.tape.functions import "
 
 
 @dataclass(frozen=True)
@@ -36,7 +48,7 @@ class Program:
     seed: int
     profile: str
     kinds: tuple[object, ...]
-    """Of the arguments: `Scalar()`, `Array(shape)`, or an int that is passed as it is."""
+    """Of the arguments: what `scope` knows of them, or an int that is passed as it is."""
     counts: Counter = field(default_factory=Counter, compare=False)
 
     @property
@@ -55,23 +67,66 @@ class Program:
         """`main`, from the source, which `inspect`, tracebacks and debuggers find by its label."""
         lines = self.source.splitlines(keepends=True)
         linecache.cache[self.label] = (len(self.source), None, lines, self.label)
-        module = {"__name__": f"fuzz_{self.profile}_{self.seed}"}
-        exec(compile(self.source, self.label, "exec"), module)
-        return module["main"]
+        return self._loaded(self.source)
 
-    def arguments(self, point):
-        """Values for the arguments: another set for each `point`."""
+    def reference(self, main):
+        """The `main` that differences are made of: derivatives inside are those of the tape.
+
+        So what the compiler makes of them is compared with another engine's. Its classes are those
+        of `main`, as arguments may be objects.
+        """
+        if COMPILED not in self.source:
+            return main
+        reference = self._loaded(self.source.replace(COMPILED, TAPE))
+        reference.__globals__["math"] = MATH
+        names, known = reference.__globals__, main.__globals__
+        names.update((name, known[name]) for name in names if isinstance(known.get(name), type))
+        return reference
+
+    def _loaded(self, source):
+        module = types.ModuleType(f"fuzz_{self.profile}_{self.seed}")
+        with registered(module):
+            exec(compile(source, self.label, "exec"), module.__dict__)
+        return module.main
+
+    def arguments(self, point, main=None):
+        """Values for the arguments: another set for each `point`.
+
+        `main` tells of which module the classes are that arguments are objects of.
+        """
         rng = np.random.default_rng([self.seed % 2**32, point])
-        values = []
-        for kind in self.kinds:
-            match kind:
-                case Array(shape):
-                    values.append(rng.uniform(0.1, 1.4, shape) * rng.choice([-1.0, 1.0], shape))
-                case Scalar():
-                    values.append(float(rng.uniform(0.1, 1.4) * rng.choice([-1.0, 1.0])))
-                case _:
-                    values.append(kind)
-        return values
+        classes = {} if main is None else main.__globals__
+        if main is None and any(isinstance(kind, Instance) for kind in self.kinds):
+            classes = self.load().__globals__
+        return [_value(kind, rng, classes) for kind in self.kinds]
+
+
+@contextmanager
+def registered(module):
+    """Dataclasses look up the module that they are made in."""
+    sys.modules[module.__name__] = module
+    try:
+        yield
+    finally:
+        del sys.modules[module.__name__]
+
+
+def _value(kind, rng, classes):
+    """A random value of a kind."""
+    match kind:
+        case Array(shape):
+            return rng.uniform(0.1, 1.4, shape) * rng.choice([-1.0, 1.0], shape)
+        case Scalar():
+            return float(rng.uniform(0.1, 1.4) * rng.choice([-1.0, 1.0]))
+        case List(item, least):
+            return [_value(item, rng, classes) for _ in range(least)]
+        case Record(fields) if kind.is_tuple:
+            return tuple(_value(field, rng, classes) for _, field in fields)
+        case Record(fields):
+            return {ast.literal_eval(key): _value(field, rng, classes) for key, field in fields}
+        case Instance(cls):
+            return classes[cls.name](*(_value(field, rng, classes) for _, field in cls.fields))
+    return kind
 
 
 def generate(seed, profile="all"):
@@ -96,21 +151,39 @@ def written(source_of_randomness, profile: Profile, seed=0):
             draw.used(f"helper.{kind}")
             helpers.append(helper)
             texts.append("\n".join(lines))
-    kinds, lines = _main(draw, profile, helpers)
+    classes = []
+    for number in range(draw.pick(profile.class_counts)):
+
+        def started(name, parameters, result):
+            return _started(draw, profile, helpers, name, parameters, result)[0]
+
+        lines, cls = class_definition(draw, started, classes, number)
+        draw.used(f"class.{cls.form}")
+        classes.append(cls)
+        texts.append("\n".join(lines))
+        if draw.chance(0.4):
+            lines, helper = _acting(draw, profile, helpers, number, cls)
+            draw.used("helper.acting")
+            helpers.append(helper)
+            texts.append("\n".join(lines))
+    kinds, lines = _main(draw, profile, helpers, classes)
     texts.append("\n".join(lines))
     tree = ast.parse("\n\n\n".join(texts))  # unparsed, so that idle brackets are gone
     body = "\n\n\n".join(ast.unparse(function) for function in tree.body)
-    return Program(HEADER + body + "\n", seed, profile.name, tuple(kinds), draw.counts)
+    imports = "".join(line + "\n" for line in sorted(draw.imports))
+    source = HEADER + (imports + "\n\n" if imports else "") + body + "\n"
+    return Program(source, seed, profile.name, tuple(kinds), draw.counts)
 
 
 def runs(program):
     """Whether the program gives a finite, not too large float at both of its points."""
     main = program.load()
+    main = program.reference(main)
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         for point in (0, 1):
             try:
-                value = main(*program.arguments(point))
+                value = main(*program.arguments(point, main))
             except Exception:
                 return False
             if not isinstance(value, (float, int, np.number)) or isinstance(value, bool):
@@ -120,27 +193,23 @@ def runs(program):
     return True
 
 
-def _main(draw, profile, helpers):
+def _main(draw, profile, helpers, classes):
     """The kinds of the arguments of `main`, and its lines."""
-    writer = Blocks(draw, profile, helpers)
+    writer = Writer(draw, profile, helpers, classes)
     kinds, names = [], []
-    stems = {"float": ("x", "y", "z"), "vector": ("a", "b", "c"), "matrix": ("A", "B", "C")}
     for _ in range(draw.integer(1, 3)):
-        kind = draw.weighted(profile.arguments)
-        name = next(stem for stem in stems[kind] if stem not in names)
-        match kind:
-            case "float":
-                kinds.append(Scalar())
-            case "vector":
-                kinds.append(Array((draw.integer(3, 5) if draw.chance(0.9) else 1,)))
-            case "matrix":
-                side = draw.integer(2, 3)
-                kinds.append(Array((side, side if draw.chance(0.5) else draw.integer(2, 4))))
-        if kinds[-1] != Scalar() and len(kinds) > 1 and draw.chance(0.5):
+        form = draw.weighted(profile.arguments)
+        kind = _argument(draw, form, classes)
+        if kind is None:
+            form, kind = "float", Scalar()
+        kinds.append(kind)
+        names.append(next(stem for stem in STEMS[form] if stem not in names))
+        if not isinstance(kind, Array):
+            continue
+        if len(kinds) > 1 and draw.chance(0.5):
             same = [known for known in kinds[:-1] if isinstance(known, Array)]
-            same = [known for known in same if len(known.shape) == len(kinds[-1].shape)]
-            kinds[-1] = draw.pick(same) if same else kinds[-1]
-        names.append(name)
+            same = [known for known in same if len(known.shape) == len(kind.shape)]
+            kinds[-1] = draw.pick(same) if same else kind
     for name, kind in zip(names, kinds, strict=True):
         writer.scope[name] = kind
         writer.taken.add(name)
@@ -157,35 +226,56 @@ def _main(draw, profile, helpers):
     return kinds, writer.lines
 
 
+STEMS = {
+    "float": ("x", "y", "z"),
+    "vector": ("a", "b", "c"),
+    "matrix": ("A", "B", "C"),
+    "record": ("params", "data", "more"),
+    "pair": ("both", "twins", "other"),
+    "list": ("parts", "layers", "rest"),
+    "object": ("given", "start", "second"),
+}
+
+
+def _argument(draw, form, classes):
+    """The kind of an argument."""
+    match form:
+        case "float":
+            return Scalar()
+        case "vector":
+            return Array((draw.integer(3, 5) if draw.chance(0.9) else 1,))
+        case "matrix":
+            side = draw.integer(2, 3)
+            return Array((side, side if draw.chance(0.5) else draw.integer(2, 4)))
+        case "record":
+            fields = [("'w'", _vector(draw)), ("'b'", Scalar())]
+            if draw.chance(0.3):
+                fields.append(("'n'", draw.integer(1, 3)))
+            if draw.chance(0.2):
+                fields.append(("'name'", "tanh"))
+            if draw.chance(0.3):
+                fields.append(("'inner'", Record((("0", _vector(draw)), ("1", Scalar())))))
+            return Record(tuple(fields))
+        case "pair":
+            return Record((("0", _vector(draw)), ("1", Scalar())))
+        case "list":
+            return List(_vector(draw), draw.integer(1, 3), fixed=True)
+        case "object":
+            found = [cls for cls in classes if cls.form in ("dataclass", "frozen", "named_tuple")]
+            return Instance(draw.pick(found)) if found else None
+    raise AssertionError(form)
+
+
 def _summary(writer):
     """A float that depends on most names in scope, each in its own way."""
     draw = writer.draw
     terms = []
     for name, kind in writer.scope.items():
         weight = draw.number(0.3, 1.7)
-        match kind:
-            case Scalar():
-                form = draw.pick(["{0} * {1}", "{1}", "np.sin({1})"])
-            case Array(shape):
-                form = draw.pick(
-                    [
-                        "{0} * np.sum(np.sin({1}))",
-                        "{0} * ({1} ** 2).sum()",
-                        "np.sum({1} * {0})",
-                        "np.sum({1} * np.cos({1}))",
-                    ]
-                )
-                if len(shape) == 1 and draw.chance(0.5):
-                    numbers = ", ".join(str(draw.number(-1.5, 1.5)) for _ in range(shape[0]))
-                    form = f"np.dot({{1}}, np.array([{numbers}]))"
-            case List(item=Scalar()):
-                form = draw.pick(["{0} * sum({1})", "sum([np.sin(x) for x in {1}])"])
-            case List(item=Array(), least=least) if least:
-                form = draw.pick(
-                    ["{0} * np.sum(np.stack({1}))", "np.sum({1}[-1])", "np.sum({1}[0])"]
-                )
-            case _:
-                continue
+        forms = writer.summary_forms(kind)
+        if not forms:
+            continue
+        form = draw.pick(forms)
         terms.append(form.format(weight, name))
     while len(terms) > 6 or (len(terms) > 1 and draw.chance(0.15)):
         terms.pop(draw.integer(0, len(terms) - 1))
@@ -197,7 +287,7 @@ def _summary(writer):
 
 def _started(draw, profile, helpers, name, parameters, result, default=None):
     """A writer behind the head of a function."""
-    writer = Blocks(draw, profile, list(helpers))
+    writer = Writer(draw, profile, list(helpers))
     writer.result = result
     writer.nested = 1
     texts = []
@@ -321,6 +411,26 @@ def _recursive(draw, profile, helpers, number):
     return writer.lines, helper
 
 
+def _acting(draw, profile, helpers, number, cls):
+    """A function of an object, which it changes if it can be changed."""
+    parameters = [("o", Instance(cls)), ("p", Scalar())]
+    result = draw.pick([None, Scalar(), Scalar()]) if cls.is_mutable else Scalar()
+    writer, helper = _started(draw, profile, helpers, f"act{number}", parameters, result)
+    if cls.is_mutable:
+        writer.do_set_attribute()
+        writer.statements(draw.integer(0, 2))
+    if result == Scalar():
+        writer.emit(f"return {writer.scalar()}")
+    return writer.lines, helper
+
+
+def _flexible(draw, profile, helpers, number):
+    def started(name, parameters, result):
+        return _started(draw, profile, helpers, name, parameters, result)[0]
+
+    return syntax.flexible(draw, started, number)
+
+
 HELPERS = {
     "pure": _pure,
     "writer": _writer,
@@ -328,4 +438,5 @@ HELPERS = {
     "chooser": _chooser,
     "maker": _maker,
     "recursive": _recursive,
+    "flexible": _flexible,
 }

@@ -1,6 +1,6 @@
 """Places that hold numbers: names, items, and views of them with a wanted shape, as texts."""
 
-from tests.fuzz.scope import Array, Draw, Helper, Index, List, Record, Scope
+from tests.fuzz.scope import Array, ComplexArray, Draw, Helper, Index, Instance, List, Record, Scope
 
 
 class Places:
@@ -12,18 +12,36 @@ class Places:
         self.helpers = helpers
         self.scope = Scope()
 
+    def parts(self, text, kind):
+        """Everything that can be named with the help of `text`, as texts with their kinds: itself,
+        items of lists, fields of records, attributes of objects, real parts, and theirs."""
+        yield text, kind
+        match kind:
+            case List(item, least) if least:
+                yield from self.parts(f"{text}[{self.position(least)}]", item)
+            case Record(fields):
+                for key, field in fields:
+                    yield from self.parts(f"{text}[{key}]", field)
+            case Instance(cls):
+                for name, field in cls.fields:
+                    yield from self.parts(f"{text}.{name}", field)
+            case ComplexArray(shape):
+                yield f"{text}.real", Array(shape)
+
+    def all_parts(self, kind_type):
+        """The parts of this kind of all that is in scope."""
+        return [
+            (text, part)
+            for name, kind in self.scope.items()
+            for text, part in self.parts(name, kind)
+            if isinstance(part, kind_type)
+        ]
+
     def owners(self):
-        """Everything that holds an array: names, items of lists, fields of records."""
+        """Everything that holds an array, and its shape; names more often."""
         found = []
-        for name, kind in self.scope.items():
-            if isinstance(kind, Array):
-                found += [(name, kind.shape)] * 3
-            elif isinstance(kind, List) and isinstance(kind.item, Array) and kind.least:
-                found.append((f"{name}[{self.position(kind.least)}]", kind.item.shape))
-            elif isinstance(kind, Record):
-                for key, field in kind.fields:
-                    if isinstance(field, Array):
-                        found.append((f"{name}[{key}]", field.shape))
+        for text, kind in self.all_parts(Array):
+            found += [(text, kind.shape)] * (3 if text in self.scope else 1)
         return found
 
     def position(self, length):

@@ -119,7 +119,76 @@ _HELPERS = {
     "chooser": 0.5,
     "maker": 0.7,
     "recursive": 0.5,
+    "flexible": 0.4,
 }
+
+_OBJECTS = {
+    "new_object": 2,
+    "object_alias": 0.8,
+    "set_attribute": 2.5,
+    "store_attribute": 2,
+    "call_method": 2.5,
+    "set_property": 0.5,
+    "operate": 1,
+    "swap_objects": 0.4,
+    "choose_object": 0.8,
+    "object_loop": 1.2,
+    "object_list": 0.7,
+    "replaced": 0.8,
+    "unpack_object": 0.4,
+}
+
+_COMPLEX = {
+    "new_complex": 1.5,
+    "set_complex": 2,
+    "new_complex_array": 1.5,
+    "complex_buffer": 1,
+    "complex_alias": 0.8,
+    "store_complex": 2.5,
+    "augment_complex_array": 1.2,
+    "write_part": 1,
+    "bind_part": 0.7,
+    "complex_loop": 0.8,
+    "fourier": 0.4,
+}
+
+_SYNTAX = {
+    "match": 2,
+    "try": 1,
+    "errstate": 0.5,
+    "loop_else": 0.8,
+    "walrus": 1,
+    "star_unpack": 0.8,
+    "deep_unpack": 0.7,
+    "nonlocal": 1.2,
+    "functions_held": 0.8,
+    "partial": 0.6,
+    "star_call": 0.6,
+    "made_function": 0.6,
+    "array_of_lists": 0.4,
+    "assertion": 0.2,
+}
+
+_SELECTIONS = {
+    "new_mask": 0.6,
+    "store_mask": 1.5,
+    "store_where": 1.5,
+    "out_of_view": 0.8,
+    "named_out": 0.4,
+    "ufunc_at": 0.8,
+    "store_pairs": 0.8,
+    "view_chain": 1,
+    "rows_written": 0.8,
+}
+
+_DERIVATIVES = {"inner_gradient": 1.5, "helper_gradient": 0.8}
+
+_TREES = {"record": 1, "pair": 0.6, "list": 0.6, "object": 1}
+"""Arguments that are structures."""
+
+
+def _times(factor, weights):
+    return {name: factor * weight for name, weight in weights.items()}
 
 
 @dataclass(frozen=True)
@@ -133,6 +202,7 @@ class Profile:
     arguments: Mapping[str, float]
     helpers: Mapping[str, float]
     helper_counts: tuple[int, ...] = (0, 0, 1, 2)
+    class_counts: tuple[int, ...] = (0,)
     length: tuple[int, int] = (3, 8)
     nesting: int = 2
     depth: int = 2
@@ -232,6 +302,118 @@ PROFILES = {
             depth=1,
         ),
         Profile(
+            "objects",
+            statements={
+                **_OBJECTS,
+                "new_scalar": 1,
+                "augment_scalar": 1.5,
+                "new_array": 0.5,
+                "augment_array": 0.7,
+                "bind_view": 0.7,
+                "store_element": 1,
+                "branch": 2,
+                "for_loop": 1.5,
+                "while_loop": 0.4,
+                "leave": 0.5,
+                "early_return": 0.2,
+                "call_helper": 1.2,
+                "match": 0.4,
+                "new_list": 0.2,
+                "nonlocal": 0.2,
+            },
+            scalars={**_SCALARS, "of_object": 3, "reduce": 1},
+            arrays=_FEW_ARRAYS,
+            arguments={"float": 2, "vector": 3, **_TREES},
+            helpers={"pure": 1, "maker": 0.5},
+            helper_counts=(0, 0, 1),
+            class_counts=(1, 1, 2, 2, 3),
+            depth=1,
+        ),
+        Profile(
+            "complex",
+            statements={
+                **_COMPLEX,
+                "new_scalar": 1,
+                "augment_scalar": 1.5,
+                "augment_array": 0.5,
+                "store_element": 0.7,
+                "swap": 0.3,
+                "branch": 1.2,
+                "for_loop": 1.5,
+                "while_loop": 0.4,
+                "leave": 0.3,
+                "closure": 0.2,
+                "call_helper": 0.5,
+            },
+            scalars={**_SCALARS, "of_complex": 4, "reduce": 1},
+            arrays={**_FEW_ARRAYS, "of_complex": 2},
+            arguments={"float": 2, "vector": 3, "matrix": 1},
+            helpers={"pure": 1, "writer": 0.5},
+            helper_counts=(0, 0, 1),
+            depth=1,
+        ),
+        Profile(
+            "python",
+            statements={
+                **_SYNTAX,
+                **_SELECTIONS,
+                "new_scalar": 1,
+                "set_scalar": 1,
+                "augment_scalar": 2,
+                "flag": 0.5,
+                "cycle": 0.6,
+                "new_array": 0.7,
+                "store_element": 1,
+                "augment_element": 0.7,
+                "branch": 1.2,
+                "for_loop": 2,
+                "while_loop": 0.7,
+                "leave": 0.6,
+                "early_return": 0.4,
+                "row_loop": 0.4,
+                "call_helper": 1,
+                "closure": 0.4,
+            },
+            scalars={
+                **_SCALARS,
+                "nested_comprehension": 1.5,
+                "builtin": 1,
+                "masked": 0.8,
+                "reduce": 0.7,
+            },
+            arrays={**_FEW_ARRAYS, "selected": 1, "gather": 0.5},
+            arguments={"float": 2, "vector": 3, "matrix": 2},
+            helpers={"pure": 1, "flexible": 1.5, "writer": 0.5, "maker": 0.4},
+            helper_counts=(0, 1, 1, 2),
+            depth=1,
+            integer_argument=0.4,
+        ),
+        Profile(
+            "nested",
+            statements={
+                **_times(2, _DERIVATIVES),
+                "new_scalar": 1,
+                "augment_scalar": 1.5,
+                "set_scalar": 0.7,
+                "new_array": 0.7,
+                "store_element": 1,
+                "augment_array": 0.7,
+                "bind_view": 0.5,
+                "branch": 1.2,
+                "for_loop": 1.5,
+                "while_loop": 0.3,
+                "leave": 0.3,
+                "call_helper": 0.5,
+            },
+            scalars={**_SCALARS, "reduce": 1, "dot": 0.7},
+            arrays=_FEW_ARRAYS,
+            arguments={"float": 3, "vector": 3, "record": 0.3},
+            helpers={"pure": 1},
+            helper_counts=(0, 1, 1),
+            length=(2, 6),
+            depth=1,
+        ),
+        Profile(
             "all",
             statements={
                 **_SCALAR_STATEMENTS,
@@ -241,12 +423,26 @@ PROFILES = {
                 **_ALIASES,
                 **_CONTAINERS,
                 **_CALLS,
+                **_times(0.7, _OBJECTS),
+                **_times(0.5, _COMPLEX),
+                **_times(0.7, _SYNTAX),
+                **_times(0.7, _SELECTIONS),
+                **_times(0.4, _DERIVATIVES),
             },
-            scalars={**_SCALARS, **_SCALARS_OF_ARRAYS},
-            arrays=_ARRAYS,
-            arguments={"float": 2, "vector": 3, "matrix": 2},
+            scalars={
+                **_SCALARS,
+                **_SCALARS_OF_ARRAYS,
+                "of_object": 1,
+                "of_complex": 0.4,
+                "nested_comprehension": 0.4,
+                "builtin": 0.5,
+                "masked": 0.4,
+            },
+            arrays={**_ARRAYS, "of_complex": 0.3, "selected": 0.4},
+            arguments={"float": 2, "vector": 3, "matrix": 2, **_times(0.3, _TREES)},
             helpers=_HELPERS,
             helper_counts=(0, 1, 1, 2),
+            class_counts=(0, 0, 1, 2),
             length=(4, 9),
         ),
     )

@@ -43,19 +43,45 @@ class Array:
 
 
 @dataclass(frozen=True)
+class Complex:
+    """A complex number."""
+
+
+@dataclass(frozen=True)
+class ComplexArray:
+    """A writable complex128 array of rank 1 or 2."""
+
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Mask:
+    """An array of bools."""
+
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class List:
     """A list of at least `least` items of one kind. `fixed`: it may have a second name."""
 
-    item: Scalar | Array
+    item: object
     least: int
     fixed: bool = False
 
 
 @dataclass(frozen=True)
 class Record:
-    """A tuple or dict with items of different kinds: pairs of a key, as text, and a kind."""
+    """A tuple or dict with items of different kinds: pairs of a key, as text, and a kind.
 
-    fields: tuple[tuple[str, Scalar | Array], ...]
+    A kind may be a number or a string, which is passed as it is.
+    """
+
+    fields: tuple[tuple[str, object], ...]
+
+    @property
+    def is_tuple(self):
+        return self.fields[0][0] == "0"
 
 
 @dataclass(frozen=True)
@@ -68,6 +94,32 @@ class Helper:
     """How many trailing parameters have defaults."""
     result: object
     """A kind, or None."""
+    more: tuple[str, ...] = ()
+    """Further arguments that a call may have, as texts with gaps for scalars."""
+
+
+@dataclass(frozen=True)
+class Class:
+    """A class of the program: what its objects hold, and what can be asked of them."""
+
+    name: str
+    form: str
+    """`plain`, `derived`, `dataclass`, `frozen` or `named_tuple`."""
+    fields: tuple[tuple[str, object], ...]
+    methods: tuple[Helper, ...] = ()
+    properties: tuple[tuple[str, object], ...] = ()
+    operators: tuple[str, ...] = ()
+
+    @property
+    def is_mutable(self):
+        return self.form not in ("frozen", "named_tuple")
+
+
+@dataclass(frozen=True)
+class Instance:
+    """An object of a class of the program."""
+
+    cls: Class
 
 
 class Scope(dict):
@@ -86,6 +138,8 @@ class Draw:
     def __init__(self, random):
         self.random = random
         self.counts = Counter()
+        self.imports = set()
+        """Lines that the program needs beside those of every program."""
 
     def chance(self, probability):
         return self.random.random() < probability

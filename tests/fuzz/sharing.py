@@ -272,11 +272,15 @@ class Sharing(Statements):
         return True
 
     def do_write_field(self):
-        names = self.scope.names(Record)
-        if not names:
+        found = [
+            (name, key, kind)
+            for name in self.scope.names(Record)
+            for key, kind in self.scope[name].fields
+            if isinstance(kind, Array)
+        ]
+        if not found:
             return False
-        name = self.draw.pick(names)
-        key, kind = self.scope[name].fields[0]
+        name, key, kind = self.draw.pick(found)
         where = self.index(kind.shape[0])
         value = self.bounded_operand(kind.shape[1:]) if kind.shape[1:] else self.bounded_scalar()
         self.emit(f"{name}[{key}][{where}] {self.draw.pick(['=', '+=', '*='])} {value}")

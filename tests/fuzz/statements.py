@@ -67,6 +67,15 @@ class Statements(Expressions):
     def define_array(self, shape):
         return self.define(VECTOR_NAMES if len(shape) == 1 else MATRIX_NAMES, Array(shape))
 
+    def bind(self, stems, kind, text):
+        """Define a name; its value was written before, and so does not mention it."""
+        name = self.define(stems, kind)
+        self.emit(f"{name} = {text}")
+        return name
+
+    def bind_array(self, shape, text):
+        return self.bind(VECTOR_NAMES if len(shape) == 1 else MATRIX_NAMES, Array(shape), text)
+
     def statements(self, count):
         for _ in range(count):
             self.statement()
