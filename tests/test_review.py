@@ -8,6 +8,7 @@ import heapq
 import math
 import operator
 import types
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -1450,3 +1451,67 @@ def test_29_dtypes(f):
     except AdcompilerError:
         return
     np.testing.assert_allclose(dot, numeric(f, X) @ along, rtol=1e-5)
+
+
+# 30 ------------------------------------------------------------------------------------------
+def _repeated_places_of_ix(x):
+    a = np.outer(x, x)
+    a[np.ix_([0, 0, 2], [1, 1])] = a[:3, 3:]
+    return np.sum(a * a)
+
+
+def _index_of_unknown_structure(x):
+    a = x * 2
+    a[np.nonzero(x > 0)[0] // 2] = x[x > 0] ** 2
+    return np.sum(a * x)
+
+
+@pytest.mark.parametrize("f", [_repeated_places_of_ix, _index_of_unknown_structure])
+def test_30_stores_whose_index_is_not_known_may_repeat_places(f):
+    check(f, X, must_compile=True)
+
+
+def _indices_by_nonzero(x):
+    (places,) = np.nonzero(x > 0)
+    return np.sum(x[places // 2] ** 2) + np.sum(x[np.where(x < 1)[0] - 1] * x[places[0]])
+
+
+def test_30_a_tuple_of_one_result_is_not_its_item():
+    check(_indices_by_nonzero, X, must_compile=True)
+
+
+class _Pair(NamedTuple):
+    left: float
+    right: float
+
+    def __add__(self, other):
+        return _Pair(self.left * other.left, self.right + other.left)
+
+    def __mul__(self, factor):
+        return _Pair(self.left * factor, self.right + factor)
+
+    def __rmul__(self, factor):
+        return _Pair(self.right, factor)
+
+    def __neg__(self):
+        return _Pair(self.right, -self.left)
+
+    def __lt__(self, other):
+        return self.right < other.left
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: np.prod(_Pair(x[0], 2.0) + _Pair(x[1], x[2])),
+        lambda x: np.prod(_Pair(x[0], 2.0) * x[1]),
+        lambda x: np.prod(x[1] * _Pair(x[0], 2.0)),
+        lambda x: np.prod(float(x[1]) * _Pair(x[0], 2.0)),
+        lambda x: np.sum((x * 2)[:2] + _Pair(x[0], 2.0)),
+        lambda x: np.sum(-_Pair(x[0], x[1] ** 2)),
+        lambda x: x[0] ** 2 if _Pair(x[0], x[1]) < _Pair(x[2], x[0]) else x[3],
+        lambda x: x[0] ** 2 if _Pair(x[0], x[2]) < _Pair(x[1], x[0]) else x[3] ** 2,
+    ],
+)
+def test_30_operators_of_named_tuples_are_those_of_their_class(f):
+    check(f, X, must_compile=True)

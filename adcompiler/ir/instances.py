@@ -15,9 +15,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from adcompiler.ir import abstract, heap
+from adcompiler.ir import types as T
 from adcompiler.ir.abstract import Instance, Partial, Super
 from adcompiler.ir.guards import NeedStatic
-from adcompiler.ir.nodes import Constant
+from adcompiler.ir.infer import type_of
+from adcompiler.ir.nodes import Constant, Value
 
 if TYPE_CHECKING:
     from adcompiler.ir.resolve import Resolver
@@ -280,17 +282,48 @@ def super_of(resolver: Resolver, args: list) -> Super:
 # -- operators ------------------------------------------------------------------------------------
 
 
+def decides(fn: Callable, *operands: Any) -> bool:
+    """Whether a class of the user's says what an operator does with these operands."""
+    names = OPERATORS.get(fn, ())
+    return any(map(is_instance, operands)) or any(
+        _method_of(operands, k, name) is not None for k, name in enumerate(names[: len(operands)])
+    )
+
+
+def _method_of(operands: Any, k: int, name: str) -> python_types.FunctionType | None:
+    """What the class of an operand, an object or a named tuple, has in Python under a name."""
+    operand = operands[k]
+    if is_instance(operand):
+        cls = operand.cls
+    elif isinstance(operand, tuple) and hasattr(operand, "_fields"):
+        if k == 1 and _is_numpy(operands[0]):
+            return None  # NumPy makes an array of a tuple to its right
+        cls = type(operand)
+    else:
+        return None
+    held = found_on(cls, name)
+    if isinstance(held, python_types.FunctionType) and not _is_generated_method(held):
+        return held
+    return None
+
+
+def _is_numpy(operand: Any) -> bool:
+    """Whether an operand may be an array, or a number of NumPy's."""
+    if not isinstance(operand, (Value, Constant)):
+        return False
+    kind = type_of(operand)
+    return not (isinstance(kind, T.Scalar) and kind.dtype is None)
+
+
 def operate(resolver: Resolver, fn: Callable, operands: list) -> Any:
-    """An operator of which an operand is an instance; `NotImplemented` if no class defines it."""
+    """An operator that a class `decides`; `NotImplemented` if no class can define it."""
     names = OPERATORS.get(fn)
     if names is None:
         return NotImplemented
-    for operand, name in zip(operands, names, strict=False):
-        if not isinstance(operand, Instance):
-            continue
-        held = found_on(operand.cls, name)
-        if isinstance(held, python_types.FunctionType) and not _is_generated_method(held):
-            _guard(resolver, operand.cls, name)
+    for k, (operand, name) in enumerate(zip(operands, names, strict=False)):
+        held = _method_of(operands, k, name)
+        if held is not None:
+            _guard(resolver, operand.cls if is_instance(operand) else type(operand), name)
             rest = [other for other in operands if other is not operand]
             rest = rest or operands[1:]
             return _call(resolver, held, [operand, *rest])

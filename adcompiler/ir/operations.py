@@ -21,7 +21,7 @@ import gast
 import numpy as np
 
 from adcompiler import errors, runtime
-from adcompiler.ir import instances, nested
+from adcompiler.ir import abstract, instances, nested
 from adcompiler.ir import types as T
 from adcompiler.ir.abstract import (
     Closure,
@@ -115,6 +115,11 @@ def apply(resolver: Resolver, fn: Callable, args: list, keywords: dict, effect=F
     if effect and type is T.UNKNOWN:
         type = _effect_type(resolver, fn, args, keywords)
     effect = effect or not pure
+    if isinstance(type, tuple) and len(type) == 1:  # several outs unpack, one out is the whole
+        whole, item = resolver.value(T.Object(tuple)), resolver.value(type[0])
+        resolver.add(Op(fn, args, keywords, [whole], effect))
+        resolver.add(Op(operator.getitem, [whole, (Constant(0),)], {}, [item]))
+        return (item,)
     if isinstance(type, tuple) or (isinstance(type, list) and len(type) > 1):
         outs = [resolver.value(t) for t in type]
         resolver.add(Op(fn, args, keywords, outs, effect))
@@ -304,7 +309,7 @@ def _effect_type(resolver: Resolver, fn: Callable, args: list, keywords: dict) -
 
 def binary(resolver: Resolver, fn: Callable, left: Any, right: Any) -> Any:
     """An arithmetic operator."""
-    if instances.is_instance(left) or instances.is_instance(right):
+    if instances.decides(fn, left, right):
         return instances.operate(resolver, fn, [left, right])
     if isinstance(left, (tuple, list)) and type(left) is type(right) and fn is operator.add:
         return left + right
@@ -390,7 +395,7 @@ def compared(resolver: Resolver, op: Any, table: dict, left: Any, right: Any) ->
             return resolver.op(operator.not_, answer)
         return answer
     fn = table[type(op)]
-    if instances.is_instance(left) or instances.is_instance(right):
+    if instances.decides(fn, left, right):
         if fn not in (operator.is_, operator.is_not):
             return instances.operate(resolver, fn, [left, right])
         if id(left) in resolver.frozen or id(right) in resolver.frozen:
@@ -1315,7 +1320,7 @@ def call_known(resolver: Resolver, fn: Callable, args: list, keywords: dict) -> 
 
 def _snapshot_items(resolver: Resolver, arg: Any) -> Any:
     if isinstance(arg, (tuple, list)):
-        return type(arg)(_snapshot_items(resolver, item) for item in arg)
+        return abstract.remade(type(arg), (), [_snapshot_items(resolver, item) for item in arg])
     if isinstance(arg, Sequence):
         items = static_items(arg)
         if items is not None:

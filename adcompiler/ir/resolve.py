@@ -1024,7 +1024,7 @@ class Resolver:
                     if isinstance(test, bool):
                         return Constant(not test)
                     return self.op(operator.not_, test)
-                if instances.is_instance(value):
+                if instances.decides(UNARY[type(node.op)], value):
                     return instances.operate(self, UNARY[type(node.op)], [value])
                 return self.op(UNARY[type(node.op)], value)
             case gast.Compare():

@@ -666,8 +666,7 @@ class _Reverse:
         else:
             zero = ZERO
         if self.is_active(statement.value):
-            repeated = any(isinstance(type_of(i), (T.Array, T.List)) for i in statement.path)
-            if repeated and not all_masks(statement.path):
+            if may_name_a_place_twice(statement):
                 g = self.last_writes(statement, g)
             writer.add(Store(ref, statement.path, zero))
             self.contribute(statement.value, writer.fitted(g, statement.value))
@@ -1116,10 +1115,17 @@ def is_zero(answer: Any) -> bool:
     return answer.value is None or (isinstance(answer.value, (int, float)) and answer.value == 0)
 
 
-def all_masks(path: tuple) -> bool:
-    kinds = [type_of(i) for i in path]
-    arrays = [k for k in kinds if isinstance(k, (T.Array, T.List))]
-    return all(isinstance(k, T.Array) and k.kind == "bool" for k in arrays)
+def may_name_a_place_twice(statement: Store) -> bool:
+    """Whether an index may be an array of integers; one of a type that is not known may."""
+    if isinstance(T.target(statement.ref.type), T.List):
+        return False
+    kinds = [type_of(index) for index in statement.path]
+    return any(
+        (isinstance(kind, T.Array) and kind.kind != "bool")
+        or isinstance(kind, (T.List, T.Tuple, T.Unknown))
+        or (isinstance(kind, T.Object) and kind.cls is tuple)
+        for kind in kinds
+    )
 
 
 def as_adjoint(type: Any) -> Any:
