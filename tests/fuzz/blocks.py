@@ -37,7 +37,7 @@ class Blocks(Sharing):
         return self.nested < self.profile.nesting
 
     def summary_forms(self, kind):
-        """Floats that depend on a name of this kind, as texts with gaps for a weight and the name."""
+        """Floats that depend on a name, as texts with gaps for a weight and the name."""
         match kind:
             case Scalar():
                 return ["{0} * {1}", "{1}", "np.sin({1})"]

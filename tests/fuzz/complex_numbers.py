@@ -383,7 +383,9 @@ class ComplexNumbers(Blocks):
                 self.emit("    break")
             totals = [n for n in self.scope.names(Scalar) if n != name]
             if totals and self.draw.chance(0.6):
-                self.emit(f"{self.draw.pick(totals)} += 0.3 * {name}.{self.draw.pick(['real', 'imag'])}")
+                self.emit(
+                    f"{self.draw.pick(totals)} += 0.3 * {name}.{self.draw.pick(['real', 'imag'])}"
+                )
         return True
 
     def do_fourier(self):
@@ -393,10 +395,10 @@ class ComplexNumbers(Blocks):
             return False
         name = self.draw.pick(vectors)
         (length,) = self.scope[name].shape
-        kernel = f"np.exp(-2j * np.pi * np.outer(np.arange({length}), np.arange({length})) / {length})"
+        kernel = (
+            f"np.exp(-2j * np.pi * np.outer(np.arange({length}), np.arange({length})) / {length})"
+        )
         spectrum = self.bind_complex_array((length,), f"{kernel} @ {name}")
         if self.draw.chance(0.5):
             self.emit(f"{spectrum}[{self.index(length)}] *= {self.complex_leaf()}")
         return True
-
-

@@ -34,7 +34,9 @@ class Derivatives(Blocks):
         own = [f"{parameter} * 1.0" for parameter, kind in zip(parameters, kinds, strict=True)
                if kind == Scalar()]  # fmt: skip
         own += [
-            self.draw.pick(["np.sum({0} * {0})", "np.sum(np.sin({0}))", "np.sum({0} ** 3)"]).format(p)
+            self.draw.pick(["np.sum({0} * {0})", "np.sum(np.sin({0}))", "np.sum({0} ** 3)"]).format(
+                p
+            )
             for p, kind in zip(parameters, kinds, strict=True)
             if isinstance(kind, Array)
         ]
@@ -117,7 +119,9 @@ class Derivatives(Blocks):
         return True
 
     def tame(self, name):
-        self.emit(f"{name} = {self.draw.pick(['np.tanh({})', 'np.sin({})', '0.1 * {}'])}".format(name))
+        self.emit(
+            f"{name} = {self.draw.pick(['np.tanh({})', 'np.sin({})', '0.1 * {}'])}".format(name)
+        )
 
     def do_helper_gradient(self):
         """The derivative of a function of the module."""

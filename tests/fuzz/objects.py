@@ -169,7 +169,7 @@ class Objects(Blocks):
         call = self.method_call(text, method, 1)
         match method.result:
             case Scalar() if self.draw.chance(0.7):
-                self.bind(('s', 't', 'r'), Scalar(), f"np.sin({call})")
+                self.bind(("s", "t", "r"), Scalar(), f"np.sin({call})")
             case Instance(made) if self.may_rebind(made) and self.draw.chance(0.6):
                 if text in self.scope:
                     self.emit(f"{text} = {call}")
@@ -241,7 +241,7 @@ class Objects(Blocks):
         arrays = [f"np.sum({part})" for part, _ in self.parts_of(name, Array)]
         value = self.draw.pick(numbers + arrays)
         self.scope = outside
-        self.bind(('s', 't', 'r'), Scalar(), value)
+        self.bind(("s", "t", "r"), Scalar(), value)
         return True
 
     def parts_of(self, name, kind_type):

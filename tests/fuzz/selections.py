@@ -34,7 +34,7 @@ class Selections(Blocks):
             return False
         shape = self.scope[self.draw.pick(self.arrays())].shape
         value = self.a_mask(shape)
-        self.bind(('mask', 'chosen', 'large'), Mask(shape), value)
+        self.bind(("mask", "chosen", "large"), Mask(shape), value)
         return True
 
     def do_store_mask(self):

@@ -312,7 +312,9 @@ class Syntax(Blocks):
         self.draw.used(f"functions.{form}")
         value = self.scalar(1)
         if form == "dict":
-            items = ", ".join(f"{k}: {f}" for k, f in zip(("'a'", "'b'", "'c'"), functions, strict=False))
+            items = ", ".join(
+                f"{k}: {f}" for k, f in zip(("'a'", "'b'", "'c'"), functions, strict=False)
+            )
             self.emit(f"{held} = {{{items}}}")
             self.emit(f"{name} = {held}['b']({held}['a']({value}))")
         else:
