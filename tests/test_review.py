@@ -1515,3 +1515,49 @@ class _Pair(NamedTuple):
 )
 def test_30_operators_of_named_tuples_are_those_of_their_class(f):
     check(f, X, must_compile=True)
+
+
+def _functions_of_each_trip(x):
+    total = 0.0
+    for i in range(3):
+        steps = [np.sin, lambda o: o * x[i]]  # noqa: B023
+        for step in steps:
+            total = step(total + x[i])
+
+        def scaled(o, k=i):
+            return o * x[k]
+
+        total += scaled(x[0])
+    return total
+
+
+def _a_name_that_changes_its_structure_before_it_is_read(x):
+    kept, total = 1.0, 0.0
+    for i in range(3):
+        kept = (x[i], i)
+        while total < i:
+            kept = [x[i], 2.0, total]
+            total += kept[1] * kept[0] ** 2
+        kept = (total, i)
+    return total
+
+
+@pytest.mark.parametrize(
+    "f", [_functions_of_each_trip, _a_name_that_changes_its_structure_before_it_is_read]
+)
+def test_30_what_only_one_trip_reads_may_change_in_the_next(f):
+    check(f, X, must_compile=True)
+
+
+@pytest.mark.parametrize("last", [False, True])
+def test_30_what_the_next_trip_reads_may_not(last):
+    def f(x):
+        total = 0.0
+        for i in range(3):
+            if not last and i > 0:
+                total += scaled(x[i])  # noqa: F821
+            scaled = lambda o: o * x[i]  # noqa: B023, E731
+        return total + scaled(x[0]) if last else total
+
+    with pytest.raises(AdcompilerError, match="`scaled` changes its structure in this loop"):
+        grad(f)(X)

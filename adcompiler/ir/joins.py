@@ -18,6 +18,8 @@ class Conflict:
     """A name bound to things on two paths that nothing can stand for; an error if read."""
 
     name: str | None
+    of_trips: bool = False
+    """Whether the paths are trips of a loop."""
 
 
 @dataclass(slots=True)
@@ -124,7 +126,7 @@ class Join:
         return self.merge_leaves(p, q, name)
 
     def merge_tuples(self, p: Any, q: Any, name: str | None) -> Any:
-        like = q if p is UNBOUND else p
+        like = p if isinstance(p, tuple) else q
         for part in (p, q):
             if part is not UNBOUND and (type(part) is not type(like) or len(part) != len(like)):
                 return Conflict(name)

@@ -796,6 +796,8 @@ class Resolver:
                     form = abstract.join_structures(form, known, self.carried_dim(entry, place))
             forms[place] = form
         strict = False
+        conflicts: set[tuple[int, str]] = set()
+        """Names that no structure of what they stand for holds: an error where they are read."""
         for _attempt in range(14):
             start = self.fresh()[1]
             block = Block()
@@ -815,6 +817,7 @@ class Resolver:
                 if self.may_be_unbound(init):
                     self.maybe_unbound.update(_values(params[place]))
             self.enter_state(params, objects)
+            self.enter_conflicts(conflicts)
             changes = self.type_changes
             unknown = {p for p, form in forms.items() if isinstance(form, abstract.Nothing)}
             self.pending.append(set() if strict else unknown)
@@ -840,7 +843,7 @@ class Resolver:
             heap.put_back(before, self.frames)
             self.node, self.origin = outer_node, outer_origin
             settled = changes == self.type_changes
-            for place, form in forms.items():
+            for place, form in list(forms.items()):
                 result = UNBOUND if dead else results[place]
                 after = abstract.structure(result, known=there)
                 apart = self.told_apart(form, after, place, before)
@@ -849,6 +852,11 @@ class Resolver:
                         apart, after, self.carried_dim(entry, place, start)
                     )
                 except Mismatch:
+                    if place not in objects:
+                        conflicts.add(place)
+                        del forms[place], names[place]
+                        settled = False
+                        continue
                     raise self.error(
                         f"`{place[1]}` changes its structure in this loop",
                         "what it stands for must be known at compile time",
@@ -883,6 +891,7 @@ class Resolver:
         runs = domain is None or _runs(domain)
         state = {place: abstract.build(form, out, place[1]) for place, form in forms.items()}
         self.enter_state(state, objects)
+        self.enter_conflicts(conflicts)
         self.freeze_made(results, state, there)
         for (depth, name), built in state.items():
             result = UNBOUND if dead else results[depth, name]
@@ -902,6 +911,14 @@ class Resolver:
                 heap.put(objects[depth, name], value)
             elif value is not UNBOUND:
                 self.frames[depth].env[name] = value
+
+    def enter_conflicts(self, places: set[tuple[int, str]]) -> None:
+        """Names that a trip leaves as something of another structure: an error where it is read.
+
+        A trip that binds them anew before it reads them does not notice.
+        """
+        for depth, name in places:
+            self.frames[depth].env[name] = Conflict(name, of_trips=True)
 
     def told_apart(self, form: Any, after: Any, place: tuple[int, str], before: Any) -> Any:
         """A name that gets another list or dict in each trip is told by what that contains."""
@@ -1225,6 +1242,12 @@ class Resolver:
         frame = self.frame
         if name in frame.env:
             value = frame.env[name]
+            if isinstance(value, Conflict) and value.of_trips:
+                raise self.error(
+                    f"`{name}` changes its structure in this loop",
+                    "what it stands for must be known at compile time",
+                    "give it the same structure (tuple length, function) in every trip",
+                )
             if isinstance(value, Conflict):
                 raise self.error(
                     f"`{name}` stands for different things on different paths",

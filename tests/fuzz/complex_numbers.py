@@ -374,7 +374,7 @@ class ComplexNumbers(Blocks):
         self.emit(f"for {self.loop_name()} in range({self.draw.integer(1, 4)}):")
         with self.block():
             form = self.draw.pick(
-                ["{0} = 0.5 * {0} ** 2 + 0.3 * ({1})", "{0} = np.conj({0}) * np.exp(1j * 0.3) * 0.8",
+                ["{0} = 0.5 * {0} ** 2 + 0.3 * ({1})", "{0} = np.conj({0}) * np.exp(0.3j) * 0.8",
                  "{0} = {0} / (1.2 + abs({0})) + 0.2 * ({1})", "{0} *= 0.7 + 0.3j"]
             )  # fmt: skip
             self.emit(form.format(name, shift))

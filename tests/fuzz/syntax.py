@@ -1,4 +1,4 @@
-"""What Python offers beside loops and branches: `match`, `try`, comprehensions, closures, and calls.
+"""What Python offers beside loops and branches: `match`, `try`, comprehensions, closures, calls.
 
 The functions of a program may be held by names, lists and dicts, and take arguments of all sorts.
 """
@@ -250,7 +250,7 @@ class Syntax(Blocks):
         """`sum`, `min`, `max`, `pow`, `abs`, `round` and others on numbers."""
         values = [self.scalar(depth - 1) for _ in range(3)]
         forms = ["max({}, {}, {})", "min({}, {}, {})", "sum([{}, {}, {}])", "sum(({}, {}), {})",
-                 "(pow({}, 2) + {})", "max([{}, {}])", "min(({}, {}))", "sum(sorted([{}, {}, {}])[:2])",
+                 "(pow({}, 2) + {})", "max([{}, {}])", "min(({}, {}))", "sorted([{}, {}, {}])[1]",
                  "[{}, {}, {}][1]", "({}, {}, {})[-1]", "dict(a={}, b={})['b']",
                  "math.hypot({}, 1.3 + {})"]  # fmt: skip
         form = self.draw.pick(forms)
