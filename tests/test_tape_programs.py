@@ -55,6 +55,7 @@ REFUSED = {
     ),
     "derivative": tuple(case.name for case in PROGRAMS if case.name.startswith("nested.")),
     "complex": ("complex_numbers.numbers_of_cmath",),
+    "part": ("complex_numbers.writes_through_real_parts",),
     "np.array": (
         "lists.comprehensions", "lists.concatenated", "models.recurrent_network",
         "simulations.lorenz_by_rk4",
@@ -65,6 +66,7 @@ REFUSED = {
 SAYS = {
     "math": "`math.",
     "complex": "`complex` of",
+    "part": "a part of a complex array",
     "plain array": "plain array",
     "np.array": "`np.array` of values",
     "derivative": "compiled derivative",
@@ -72,6 +74,7 @@ SAYS = {
 REMEDIES = {
     "math": "write `np.",
     "complex": "real + 1j * imag",
+    "part": "write the complex array itself",
     "plain array": "np.zeros_like(x)",
     "np.array": "np.stack",
     "derivative": "tape.grad",

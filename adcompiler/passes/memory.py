@@ -99,7 +99,8 @@ def view_kind(op: Op) -> str:
     if not isinstance(first, (T.Array, T.Unknown)):
         return "fresh"
     if fn is getattr:
-        return "view" if op.args[1].value == "T" else "maybe"
+        name = op.args[1].value
+        return "view" if name == "T" or (name == "real" and _is_number(first)) else "maybe"
     if fn in FRESH_METHODS:
         return "fresh"
     key = book.canonical(fn)
@@ -108,7 +109,7 @@ def view_kind(op: Op) -> str:
         return "maybe"
     if key in (np.asfortranarray, np.ascontiguousarray):
         return "maybe"
-    if key in ALWAYS_VIEW:
+    if key in ALWAYS_VIEW or (key is np.real and _is_number(first)):
         return "view"
     if key in MAYBE_VIEW:
         plain = "order" not in op.keywords and len(op.args) <= (2 if key is np.reshape else 1)
@@ -124,6 +125,10 @@ def view_kind(op: Op) -> str:
     if fn in (np.shape, np.ndim, np.size, len, dimension):
         return "fresh"
     return "maybe"
+
+
+def _is_number(type: Any) -> bool:
+    return isinstance(type, T.Array) and type.kind in ("float", "complex")
 
 
 def is_object(type: Any) -> bool:

@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from adcompiler import runtime
-from adcompiler.errors import OverlapError
+from adcompiler.errors import DifferentiationError, OverlapError
 from adcompiler.rules import linear, rule, zero
 from adcompiler.runtime import last_written, masked, unbroadcast
 from adcompiler.tape.graph import Node
@@ -176,6 +176,13 @@ def place_in_storage(x: Any) -> Place:
     if x.place is None:
         return place_of(x.memory.buffer, x.memory.buffer)
     if type(x.place) is np.ndarray:
+        if x.value.dtype != x.place.dtype:
+            raise DifferentiationError(
+                "a part of a complex array that is written",
+                reason="places in memory count numbers of one type",
+                remedy="write the complex array itself, and take its part (again) afterwards",
+                position=user_position(),
+            )
         x.place = place_of(x.value, x.place)
     return x.place
 

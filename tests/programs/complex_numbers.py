@@ -82,3 +82,16 @@ def writes_through_a_reshaped_view(x, y):
     flat[:] = np.exp(1j * x) * y
     z[0] *= z[1]
     return np.sum(np.abs(z @ z) ** 2)
+
+
+@program(pair, argnums=(0, 1), smooth=True)
+def writes_through_real_parts(x, y):
+    z = np.exp(1j * np.outer(x, y))
+    part = z.real
+    for i in range(1, len(x)):
+        part[i] = part[i - 1] * x[i]
+        z[i] *= 0.3 + 0.5j
+        z.real[i, 0] += y[i]
+    for row in np.real(z):
+        row *= y
+    return np.sum((z * z * (1 + 2j)).imag) + np.sum(part[1] * x)
