@@ -115,8 +115,9 @@ VIEWS = frozenset(
         np.reshape, np.ravel, np.transpose, np.matrix_transpose, np.swapaxes, np.moveaxis,
         np.squeeze, np.expand_dims, np.diagonal, np.diag, np.broadcast_to, np.atleast_1d,
         np.atleast_2d, np.atleast_3d, np.flip, np.fliplr, np.flipud, np.rot90, np.real, np.imag,
-        np.split, np.array_split, np.asarray, np.asanyarray, np.ascontiguousarray, np.asfortranarray,
-        np.ndarray.astype, np.conjugate, np.positive, np.broadcast_arrays, np.nan_to_num,
+        np.split, np.array_split, np.asarray, np.asanyarray, np.ascontiguousarray,
+        np.asfortranarray, np.ndarray.astype, np.conjugate, np.positive, np.broadcast_arrays,
+        np.nan_to_num,
     }
 )  # fmt: skip
 """Functions of which the result may lie in the memory of the argument."""

@@ -339,7 +339,7 @@ class ComplexNumbers(Blocks):
         if not found:
             return False
         text, kind = self.draw.pick(found)
-        part = self.draw.pick(["real", "real", "imag"])
+        part = "imag" if self.draw.chance(0.1) else "real"
         where = self.draw.pick([":", self.index(kind.shape[0])])
         shape = kind.shape if where == ":" else kind.shape[1:]
         value = self.bounded_operand(shape) if shape else self.bounded_scalar()

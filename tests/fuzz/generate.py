@@ -261,7 +261,7 @@ def _argument(draw, form, classes):
         case "list":
             return List(_vector(draw), draw.integer(1, 3), fixed=True)
         case "object":
-            found = [cls for cls in classes if cls.form in ("dataclass", "frozen", "named_tuple")]
+            found = [cls for cls in classes if cls.is_tree]
             return Instance(draw.pick(found)) if found else None
     raise AssertionError(form)
 

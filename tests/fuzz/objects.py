@@ -220,7 +220,11 @@ class Objects(Blocks):
         return False
 
     def do_choose_object(self):
-        """One of two objects, which is read and then forgotten."""
+        """One of two objects, which is read and then forgotten.
+
+        While a name stands for either of two, neither may be changed; so this is for objects that
+        cannot, or the choice gets no name.
+        """
         found = self.objects()
         if not found:
             return False
@@ -229,23 +233,22 @@ class Objects(Blocks):
         test = self.test()
         outside, self.scope = self.scope, self.scope.child()
         name = self.fresh_name(("chosen", "nearest"))
-        if self.draw.chance(0.5):
+        if cls.is_mutable:
+            name = f"({text} if {test} else {other})"
+        elif self.draw.chance(0.5):
             self.emit(f"{name} = {text} if {test} else {other}")
         else:
             self.emit(f"if {test}:")
             self.emit(f"    {name} = {text}")
             self.emit("else:")
             self.emit(f"    {name} = {other}")
-        self.scope[name] = Instance(Class(cls.name, "frozen", cls.fields))
-        numbers = [part for part, _ in self.parts_of(name, Scalar)]
-        arrays = [f"np.sum({part})" for part, _ in self.parts_of(name, Array)]
+        parts = [(part, kind) for part, kind in self.parts(name, Instance(cls)) if part != name]
+        numbers = [part for part, kind in parts if isinstance(kind, Scalar)]
+        arrays = [f"np.sum({part})" for part, kind in parts if isinstance(kind, Array)]
         value = self.draw.pick(numbers + arrays)
         self.scope = outside
         self.bind(("s", "t", "r"), Scalar(), value)
         return True
-
-    def parts_of(self, name, kind_type):
-        return [p for p in self.parts(name, self.scope[name]) if isinstance(p[1], kind_type)]
 
     def do_object_loop(self):
         """A loop over objects, or one that changes an object in each trip."""

@@ -114,6 +114,13 @@ class Class:
     def is_mutable(self):
         return self.form not in ("frozen", "named_tuple")
 
+    @property
+    def is_tree(self):
+        """Whether its objects may be arguments: all that they hold can be listed."""
+        parts = [kind.cls for _, kind in self.fields if isinstance(kind, Instance)]
+        of_data = self.form in ("dataclass", "frozen", "named_tuple")
+        return of_data and all(part.is_tree for part in parts)
+
 
 @dataclass(frozen=True)
 class Instance:
