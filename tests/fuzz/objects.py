@@ -122,6 +122,8 @@ class Objects(Blocks):
         if not found:
             return False
         text, cls = self.draw.pick(found)
+        if not self.may_rebind(cls) and self.draw.chance(0.8):
+            return False  # behind the branch, the name would stand for this object or for none
         self.bind_object(cls, text)
         return True
 
@@ -461,7 +463,7 @@ def _with_methods(draw, started, cls, lines):
             finish(writer, f"return {_operated(cls, sign)}")
             cls = _with(cls, operators=(*cls.operators, sign))
     vector = len(dict(cls.fields)["v"].shape) == 1
-    if draw.chance(0.25):
+    if draw.chance(0.25) and cls.form != "named_tuple":
         draw.used("operator.__call__")
         writer = method("__call__", [("p", Scalar())], Scalar(), 0)
         finish(writer, f"return {writer.scalar(2)}")
