@@ -609,6 +609,17 @@ def check_length(items, count):
         raise ValueError(f"too many values to unpack (expected {count})")
 
 
+def check_same_shape(dot, like):
+    """Raise unless a tangent or adjoint has the shape of what it belongs to."""
+    if np.shape(dot) != np.shape(like):
+        raise ValueError(f"a tangent or adjoint of shape {np.shape(dot)}, not {np.shape(like)}")
+
+
+def snapshot(x):
+    """What an array holds now; the compiler takes it out again where nothing writes the array."""
+    return np.array(x)
+
+
 def from_bins(g, a, edges):
     """For each item of `a` what `g` has for the bin between `edges` that it falls into, else 0."""
     last = len(edges) - 2

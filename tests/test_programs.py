@@ -38,12 +38,11 @@ REFUSED = {
 """Programs that are refused, in reverse mode at least: whoever compiles them takes them off."""
 
 REFUSED_SECOND = {
-    case.name for case in PROGRAMS if case.name.startswith(("recursion.", "nested."))
+    case.name for case in PROGRAMS if case.name.startswith("recursion.")
 } - {
     "recursion.sum_over_a_list", "recursion.recursion_that_writes_its_argument",
 }  # fmt: skip
-"""Second derivatives through functions that stay calls are refused: recursive ones, and
-derivatives that are called inside."""
+"""Second derivatives through functions that stay calls, the recursive ones, are refused."""
 
 programs = pytest.mark.parametrize("case", PROGRAMS, ids=lambda case: case.name)
 

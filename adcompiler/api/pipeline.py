@@ -33,7 +33,7 @@ from adcompiler.ir.nodes import (
 from adcompiler.ir.resolve import Guard, resolve
 from adcompiler.passes.algebra import count_uses
 from adcompiler.passes.builder import ONE
-from adcompiler.passes.calls import called
+from adcompiler.passes.calls import called, write_in_place
 from adcompiler.passes.differentiate import reverse
 from adcompiler.passes.memory import (
     object_classes,
@@ -75,7 +75,13 @@ def check(function: Function, stage: str = "") -> None:
 def resolved(function: Callable, signature: Signature) -> Primal:
     """Source to IR with memory."""
     ir, form, resolver = resolve(
-        function, signature.args, signature.keywords, signature.leaves, object_classes, derived
+        function,
+        signature.args,
+        signature.keywords,
+        signature.leaves,
+        object_classes,
+        derived,
+        derived_forward,
     )
     if resolver.changed_arguments and signature.shared:
         raise errors.ResolveError(
@@ -95,18 +101,32 @@ def tell_memory(function: Function) -> None:
             refuse_foreign_writes(each)
             dead_code(each, object_classes)
             to_memory(each)
+            write_in_place(each)
             dead_code(each)
             each.has_memory = True
 
 
-def derived(function: Function, wrt: list[Value], value: bool) -> Function:
-    """The gradient of a function that another one calls (and before it the value, if wanted)."""
+def derived(
+    function: Function, wrt: list[Value], seeds: list[Operand | None], value: bool
+) -> Function:
+    """The adjoints, for a function that another one calls (and before them its results)."""
     tell_memory(function)
     keep = list(function.body.results) if value else []
-    made = reverse(function, wrt, [ONE], keep, function.name)
+    made = reverse(function, wrt, seeds, keep, function.name)
     optimise(made)
-    own_results(made)
-    made.has_memory = True
+    check(made)
+    return made
+
+
+def derived_forward(function: Function, wrt: list[Value]) -> Function:
+    """The results and their tangents, for a function that another one calls."""
+    tell_memory(function)
+    results = list(function.body.results)
+    made, dots, _params = tangent(function, wrt, results, function.name)
+    floats = [dot for r, dot in zip(results, dots, strict=True) if T.is_float(type_of(r))]
+    made.body.results = [*results, *floats]
+    dead_code(made)
+    optimise(made)
     check(made)
     return made
 

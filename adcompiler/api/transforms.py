@@ -106,7 +106,7 @@ class _Forward(Derivative):
         primal = self.inner(signature, args, keywords)
         wrt = [leaf.value for leaf in signature.leaves if T.is_float(leaf.value.type)]
         made, dots, _params = pipeline.forward(primal, wrt, self.emitted_name())
-        form = abstract.Items(tuple, (primal.form, tangent_form(primal.form)))
+        form = abstract.Items(tuple, (primal.form, abstract.tangent_form(primal.form)))
         made.body.results = [
             *made.body.results[: len(primal.results)],
             *self.float_dots(primal.results, dots),
@@ -120,21 +120,6 @@ class _Forward(Derivative):
 
     def describe(self, signature: Signature, args: tuple, keywords: dict) -> str:
         return f"Value of {self.name} and its tangent."
-
-
-def tangent_form(form: abstract.Structure) -> abstract.Structure:
-    """The structure of a result's tangent: 0 for integers, None for what is no number."""
-    from adcompiler.ir.nodes import Constant
-
-    match form:
-        case abstract.Leaf(type=type):
-            return form if T.is_float(type) else abstract.Static(Constant(0))
-        case abstract.Items(kind=kind, items=items, keys=keys):
-            return abstract.Items(kind, tuple(map(tangent_form, items)), keys)
-        case abstract.Static(value=Constant(value=value)):
-            zero = 0.0 if isinstance(value, float) else 0 if isinstance(value, int) else None
-            return abstract.Static(Constant(zero))
-    return form
 
 
 class _Pullback(Derivative):
@@ -303,7 +288,13 @@ def vjp(fun: Callable, *primals: Any, backend: str = "numpy") -> tuple[Any, Call
             rebuild(p, lambda leaf, path: by_path.get(path), (k,)) for k, p in enumerate(primals)
         )
 
-    return value, pullback
+    return value, _recorded(pullback, "vjp", fun, None)
+
+
+def _recorded(made: Callable, mode: str, fun: Callable, argnums: Any) -> Callable:
+    """Note what a function computes, for compiled functions that call it."""
+    made.__derivative__ = (mode, fun, argnums)  # type: ignore[attr-defined]
+    return made
 
 
 def _copied(value: Any) -> Any:
@@ -387,7 +378,7 @@ def jacfwd(fun: Callable, argnums: int | tuple[int, ...] = 0, backend: str = "nu
 
         return tuple(map(one, argnums)) if isinstance(argnums, tuple) else one(argnums)
 
-    return jacobian_of
+    return _recorded(jacobian_of, "jacfwd", fun, argnums)
 
 
 def _assemble_columns(fun: Callable, args: tuple, k: int, backend: str) -> Any:
@@ -501,7 +492,7 @@ def jacrev(fun: Callable, argnums: int | tuple[int, ...] = 0, backend: str = "nu
 
         return tuple(map(one, numbers)) if isinstance(argnums, tuple) else one(argnums)
 
-    return jacobian_of
+    return _recorded(jacobian_of, "jacrev", fun, argnums)
 
 
 def jacobian(fun: Callable, argnums: int | tuple[int, ...] = 0, backend: str = "numpy") -> Callable:
@@ -521,7 +512,7 @@ def jacobian(fun: Callable, argnums: int | tuple[int, ...] = 0, backend: str = "
         chosen = jacfwd if narrow else jacrev
         return chosen(fun, argnums, backend)(*args)
 
-    return jacobian_of
+    return _recorded(jacobian_of, "jacobian", fun, argnums)
 
 
 def hessian(fun: Callable, argnums: int | tuple[int, ...] = 0, backend: str = "numpy") -> Callable:
@@ -542,7 +533,7 @@ def hessian(fun: Callable, argnums: int | tuple[int, ...] = 0, backend: str = "n
         return jacfwd(inner, argnums, backend)(*args)
 
     hessian_of.gradient = inner  # type: ignore[attr-defined]
-    return hessian_of
+    return _recorded(hessian_of, "hessian", fun, argnums)
 
 
 # What the resolver does with a call of one of these inside a differentiated function.

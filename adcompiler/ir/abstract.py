@@ -83,6 +83,27 @@ class Super:
     instance: Instance
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Derivative:
+    """`grad(function, ...)` and its like, not called yet."""
+
+    function: Any
+    mode: str
+    argnums: Any = None
+    argnames: Any = None
+    has_aux: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pullback:
+    """The second thing that `vjp(function, *primals)` gives."""
+
+    function: Any
+    primals: list[Any]
+    value: Any
+    """The first thing."""
+
+
 class Structure:
     """How an abstract value is made of operands: what joins and loops need to carry it."""
 
@@ -258,6 +279,19 @@ def same_structure(a: Structure, b: Structure) -> bool:
         case Nothing(), Nothing():
             return True
     return False
+
+
+def tangent_form(form: Structure) -> Structure:
+    """The structure of a result's tangent: 0 for integers, None for what is no number."""
+    match form:
+        case Leaf(type=type):
+            return form if T.is_float(type) else Static(Constant(0))
+        case Items(kind=kind, items=items, keys=keys):
+            return Items(kind, tuple(map(tangent_form, items)), keys)
+        case Static(value=Constant(value=value)):
+            zero = 0.0 if isinstance(value, float) else 0 if isinstance(value, int) else None
+            return Static(Constant(zero))
+    return form
 
 
 def is_operand(value: Any) -> bool:

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from adcompiler.ir.abstract import Closure, Instance, Method, Partial, Super
+from adcompiler.ir.abstract import Closure, Derivative, Instance, Method, Partial, Pullback, Super
 
 if TYPE_CHECKING:
     from adcompiler.ir.resolve import Frame
@@ -89,9 +89,14 @@ def parts(value: Any) -> Iterator[Any]:
         yield value.function
         yield from value.args
         yield from value.keywords.values()
+    elif isinstance(value, Derivative):
+        yield value.function
+    elif isinstance(value, Pullback):
+        yield value.function
+        yield from (*value.primals, value.value)
 
 
-COMPOSED = (tuple, list, dict, Instance, Super, Closure, Method, Partial)
+COMPOSED = (tuple, list, dict, Instance, Super, Closure, Method, Partial, Derivative, Pullback)
 
 
 def objects_among(values: Iterable[Any]) -> dict[int, Any]:

@@ -113,6 +113,10 @@ def bound(resolver: Resolver, held: Any, instance: Instance, cls: type) -> Any:
         return Partial(Constant(held.__func__), (Constant(cls),), {})
     if isinstance(held, python_types.FunctionType):
         return Partial(Constant(held), (instance,), {})
+    if callable(getattr(held, "primal", None)) and hasattr(held, "argnums"):
+        from adcompiler.ir import nested
+
+        return nested.of_method(resolver, held, instance)
     cached = getattr(held, "func", None)
     if type(held).__name__ == "cached_property" and cached is not None:
         value = _call(resolver, cached, [instance])

@@ -273,6 +273,8 @@ class Function:
     """Whether a result may share storage with an argument."""
     has_memory: bool = False
     """Whether memory is told from values in it already (derivatives that are called)."""
+    in_place: bool = False
+    """Whether it is to be written where it is called (derivatives that are called)."""
 
     @property
     def params(self) -> list[Value]:

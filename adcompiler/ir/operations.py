@@ -25,9 +25,11 @@ from adcompiler.ir import abstract, instances, nested
 from adcompiler.ir import types as T
 from adcompiler.ir.abstract import (
     Closure,
+    Derivative,
     Instance,
     Method,
     Partial,
+    Pullback,
     RangeOf,
     Sequence,
     Super,
@@ -1188,8 +1190,10 @@ def call(resolver: Resolver, fn: Any, args: list, keywords: dict) -> Any:
         return call(resolver, fn.function, [*fn.args, *args], {**fn.keywords, **keywords})
     if isinstance(fn, Method):
         return _call_method(resolver, fn, args, keywords)
-    if isinstance(fn, nested.Derivative):
+    if isinstance(fn, Derivative):
         return nested.call(resolver, fn, args, keywords)
+    if isinstance(fn, Pullback):
+        return nested.pull_back(resolver, fn, args, keywords)
     if isinstance(fn, Instance):
         return instances.call_instance(resolver, fn, args, keywords)
     if isinstance(fn, Constant):
@@ -1208,11 +1212,11 @@ def _call_object(resolver: Resolver, fn: Any, args: list, keywords: dict) -> Any
         given = [resolver.constant(arg) for arg in fn.args]
         named = {k: resolver.constant(v) for k, v in fn.keywords.items()}
         return _call_object(resolver, fn.func, [*given, *args], {**named, **keywords})
-    mode = getattr(fn, "__differentiates__", None)
-    if mode is not None:
-        return nested.of_transform(resolver, mode, args, keywords)
-    if callable(getattr(fn, "primal", None)):
-        return nested.call(resolver, nested.of_object(resolver, fn), args, keywords)
+    if hasattr(fn, "__differentiates__"):
+        return nested.of_transform(resolver, fn, args, keywords)
+    derivative = nested.of_object(resolver, fn)
+    if derivative is not None:
+        return nested.call(resolver, derivative, args, keywords)
     special = SPECIAL.get(fn) if _is_hashable(fn) else None
     if special is not None:
         result = special(resolver, args, keywords)

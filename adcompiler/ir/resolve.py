@@ -128,7 +128,8 @@ class Resolver:
         self.dead = False
         """After a `raise`: the rest of the block is not reached."""
         self.object_classes: Callable[[Function], Any]
-        self.derive: Callable[[Function, list[Value], bool], Function]
+        self.derive: Callable[[Function, list[Value], list, bool], Function]
+        self.derive_forward: Callable[[Function, list[Value]], Function]
         self.recursive: dict[Any, recursion.Recursive] = {}
         self.building: list[recursion.Recursive] = []
         self.parameter_of: dict[int, Any] = {}
@@ -1280,6 +1281,10 @@ class Resolver:
                 return value
             around = around.parent
         tree = frame.tree
+        around = frame
+        while around.parent is not None and name not in tree.closure:
+            around = around.parent  # a nested function has no cells of its own
+            tree = around.tree
         if name in tree.closure:
             cell = tree.closure[name]
             try:
@@ -1380,18 +1385,20 @@ def resolve(
     keywords: dict,
     leaves: list,
     object_classes: Callable[[Function], Any],
-    derive: Callable[[Function, list[Value], bool], Function],
+    derive: Callable[[Function, list[Value], list, bool], Function],
+    derive_forward: Callable[[Function, list[Value]], Function],
 ) -> tuple[Function, abstract.Structure, Resolver]:
     """The IR of a function for abstract arguments, the structure of its result, and the resolver.
 
     `leaves` (`.value`, `.path`) are the run-time values among the arguments: they become the
     parameters, in order.  The results are the leaves of the result's structure.
-    `object_classes` tells which objects of a function may share storage; `derive` makes the
-    gradient of a function (and its value, if asked for) that is called in this one.
+    `object_classes` tells which objects of a function may share storage; `derive` and
+    `derive_forward` differentiate a function that is called in this one.
     """
     resolver = Resolver()
     resolver.object_classes = object_classes
     resolver.derive = derive
+    resolver.derive_forward = derive_forward
     for leaf in leaves:
         resolver.parameter_of[leaf.value.uid] = leaf.path
     resolver.note_objects([*args], resolver.argument_objects)
@@ -1400,7 +1407,11 @@ def resolve(
     if tree.function is not None:
         for name in ("__defaults__", "__kwdefaults__", "__code__"):
             resolver.guard(tree.function, name, getattr(tree.function, name))
-    result = resolver.call(tree, args, keywords)
+    try:
+        result = resolver.call(tree, args, keywords)
+    except NeedStatic as need:  # of an inner function, perhaps: it was given the argument's value
+        path = resolver.parameter_of[need.value.uid]
+        raise NeedStatic(next(leaf.value for leaf in leaves if leaf.path == path)) from None
     resolver.block.params = [leaf.value for leaf in leaves]
     form = abstract.structure(result)
     resolver.block.results = abstract.flatten(result, form)

@@ -12,7 +12,7 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
-from adcompiler import errors
+from adcompiler import errors, runtime
 from adcompiler.ir import types as T
 from adcompiler.ir.infer import type_of
 from adcompiler.ir.nodes import (
@@ -240,6 +240,42 @@ def bind_all(statements: list[Statement], wanted: set[Value]) -> None:
             bind_all(block.statements, wanted)
 
 
+def write_in_place(function: Function) -> None:
+    """Write the bodies of the derivatives that a function calls where it calls them.
+
+    Their values are no one else's, so that a name may stand for what it was given. What a
+    `runtime.snapshot` is of is a value by now: it needs no copy.
+    """
+    found: dict[Value, Operand] = {}
+
+    def visit(block: Block) -> None:
+        written: list[Statement] = []
+        for statement in block.statements:
+            if isinstance(statement, Op) and statement.fn is runtime.snapshot:
+                found[statement.outs[0]] = statement.args[0]
+            elif isinstance(fn := getattr(statement, "fn", None), Function) and fn.in_place:
+                assert isinstance(statement, Op)
+                body = clone(fn).body
+                found.update(zip(body.params, statement.args, strict=True))
+                found.update(zip(statement.outs, body.results, strict=True))
+                written += body.statements
+            else:
+                for inner in blocks(statement):
+                    visit(inner)
+                written.append(statement)
+        block.statements = written
+
+    def followed(value: Value) -> Operand:
+        operand: Operand = value
+        while isinstance(operand, Value) and operand in found:
+            operand = found[operand]
+        return operand
+
+    visit(function.body)
+    if found:
+        rewrite(function.body, followed)
+
+
 def called(function: Function) -> list[Function]:
     """All functions that a function calls, directly or not."""
     found: dict[Function, None] = {}
@@ -257,7 +293,7 @@ def called(function: Function) -> list[Function]:
 
 def refuse_again(position: errors.Position | None) -> errors.DifferentiationError:
     return errors.DifferentiationError(
-        "second derivative through a function that stays a call (it is recursive, or a derivative)",
+        "second derivative through a function that stays a call (it is recursive)",
         reason="what its forward sweep saves for the backward sweep is not taken apart",
         remedy="write the recursion as a loop, or use forward mode twice",
         position=position,

@@ -122,7 +122,7 @@ def view_kind(op: Op) -> str:
         return "maybe"  # of one array without a sum it is a view
     if isinstance(key, np.ufunc) or book.lookup(fn) is not None or book.is_zero(fn):
         return "fresh"
-    if fn in (np.shape, np.ndim, np.size, len, dimension):
+    if fn in (np.shape, np.ndim, np.size, len, dimension, runtime.snapshot):
         return "fresh"
     return "maybe"
 

@@ -451,6 +451,8 @@ class _Placing:
             return False
         if book.canonical(op.fn) not in CHEAP:
             return False
+        if op.fn is len and any(isinstance(T.target(v.type), T.List) for v in leaves(op.args)):
+            return False  # the list has another length by then
         return isinstance(op.outs[0].type, T.Scalar)
 
     def is_free(self, value: Value, site: Site) -> bool:

@@ -149,3 +149,14 @@ def list_extended_and_reversed(x):
     for i, value in enumerate(reversed(values)):
         total += (i + 1) * value
     return total
+
+
+@program(vector(3))
+def stacked_in_each_trip(x):
+    for _ in range(2):
+        rows = []
+        for v in x:
+            rows.append(np.array([v, v * v]))
+        A = np.stack(rows)
+        x = np.tanh(A @ A.T @ x)
+    return np.sum(x)
