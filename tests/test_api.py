@@ -1533,10 +1533,7 @@ def test_calling_a_derivative_inside_a_function():
     assert grad(loss)(2.0) == pytest.approx(36.0)
 
 
-def test_other_derivatives_inside_a_function_are_refused():
-    def curved(x):
-        return np.sum(hessian(quartic)(x))
-
+def test_a_function_that_changes_what_is_around_is_not_differentiated_inside():
     def changed(x):
         seen = {"n": 0}
 
@@ -1546,9 +1543,8 @@ def test_other_derivatives_inside_a_function_are_refused():
 
         return np.sum(grad(noted)(x)) * seen["n"]
 
-    for f in (curved, changed):
-        with pytest.raises(AdcompilerError, match="inside|changes what is around"):
-            grad(f)(X)
+    with pytest.raises(AdcompilerError, match="changes what is around"):
+        grad(changed)(X)
 
 
 def quartic(x):
