@@ -1561,3 +1561,15 @@ def test_30_what_the_next_trip_reads_may_not(last):
 
     with pytest.raises(AdcompilerError, match="`scaled` changes its structure in this loop"):
         grad(f)(X)
+
+
+def test_31_an_index_that_cancels_stays_an_integer():
+    def f(x):
+        n = len(x)
+        total = x[0]
+        for i in range(n - n + 1, n):
+            x[i - i] = np.sin(x[i]) * x[i - i]
+            total += x[0] * x[i]
+        return total
+
+    check(f, X, must_compile=True)

@@ -183,6 +183,9 @@ class _Algebra:
                 fn = operator.add if coefficient > 0 else operator.sub
                 total = builder.op(fn, total, part)
         if total is None:
+            kind = type_of(terms[0][1])
+            if isinstance(kind, T.Scalar) and kind.kind == "int":
+                return Constant(0)  # an index stays one
             return builder.op(operator.mul, Constant(0.0), terms[0][1])
         return total
 
