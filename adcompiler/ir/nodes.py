@@ -26,7 +26,7 @@ act on objects.  `passes.memory` decides which of them are memory.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -286,22 +286,31 @@ def dimension(array: Any, axis: int) -> int:
     return array.shape[axis]
 
 
-def leaves(operand: Operand) -> Iterator[Value]:
+def leaves(operand: Operand) -> Sequence[Value]:
     """The values in an operand tree, in order.
 
     >>> a, b = Value("a", None), Value("b", None)
     >>> [v.name for v in leaves((a, [Slice(b, Constant(None), Constant(None))]))]
     ['a', 'b']
     """
-    if isinstance(operand, Value):
-        yield operand
-    elif isinstance(operand, (tuple, list)):
+    if isinstance(operand, Value):  # passes ask this more often than anything else
+        return (operand,)
+    if isinstance(operand, Constant):
+        return ()
+    found: list[Value] = []
+    _gather(operand, found)
+    return found
+
+
+def _gather(operand: Operand, found: list[Value]) -> None:
+    if isinstance(operand, Slice):
+        operand = (operand.start, operand.stop, operand.step)
+    if isinstance(operand, (tuple, list)):
         for item in operand:
-            yield from leaves(item)
-    elif isinstance(operand, Slice):
-        yield from leaves(operand.start)
-        yield from leaves(operand.stop)
-        yield from leaves(operand.step)
+            if isinstance(item, Value):
+                found.append(item)
+            elif not isinstance(item, Constant):
+                _gather(item, found)
 
 
 def substitute(operand: Operand, by: Callable[[Value], Operand]) -> Operand:
@@ -365,11 +374,10 @@ def defined(statement: Statement) -> list[Value]:
 
 def blocks(statement: Statement) -> list[Block]:
     """The blocks inside a statement."""
-    match statement:
-        case If(then=then, orelse=orelse):
-            return [then, orelse]
-        case Loop(body=body):
-            return [body]
+    if isinstance(statement, If):
+        return [statement.then, statement.orelse]
+    if isinstance(statement, Loop):
+        return [statement.body]
     return []
 
 
@@ -377,8 +385,11 @@ def walk(block: Block) -> Iterator[Statement]:
     """All statements, outer before inner, in program order."""
     for statement in block.statements:
         yield statement
-        for inner in blocks(statement):
-            yield from walk(inner)
+        if isinstance(statement, If):
+            yield from walk(statement.then)
+            yield from walk(statement.orelse)
+        elif isinstance(statement, Loop):
+            yield from walk(statement.body)
 
 
 def bound(block: Block) -> set[Value]:

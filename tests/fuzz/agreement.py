@@ -8,6 +8,7 @@ Beside the numbers it checks what every derivative promises: gradients have the 
 arguments, values are those of the function, and no argument is changed, even if `f` writes it.
 """
 
+import functools
 import warnings
 
 import numpy as np
@@ -68,14 +69,15 @@ class Comparison:
         """`grad`, or `vjp` where the result is not a scalar."""
         if not self.scalar:
             return self.pullback()
-        gradients, complaint = self._call(grad(self.f, argnums=self.argnums))
+        gradients, complaint = self._call(_derivative(grad, self.f, self.argnums))
         return complaint or self._gradient_complaint(gradients)
 
     def value_and_gradient(self):
         """`value_and_grad`: its value, and its gradient."""
         if not self.scalar:
             return ""
-        (value, gradients), complaint = self._call(value_and_grad(self.f, argnums=self.argnums))
+        derivative = _derivative(value_and_grad, self.f, self.argnums)
+        (value, gradients), complaint = self._call(derivative)
         return complaint or self._value_complaint(value) or self._gradient_complaint(gradients)
 
     def forward(self):
@@ -115,7 +117,7 @@ class Comparison:
         """Hessian times direction, forward and reverse over reverse, against the gradient."""
         if not self.scalar:
             return ""
-        gradient = grad(self.f, argnums=self.argnums)
+        gradient = _derivative(grad, self.f, self.argnums)
         along = self.directions[0]
         slope = differences.slope(gradient, self.args, along)
         if not slope.reliable:
@@ -217,6 +219,12 @@ class Comparison:
                     expected = _weighed(slope, weights).value
                     return f"gradient along a direction {found:.8g}, differences {_short(expected)}"
         return ""
+
+
+@functools.lru_cache(maxsize=8)
+def _derivative(transform, f, argnums):
+    """`transform(f)`, the same at every point: compiled code is run at each, not made anew."""
+    return transform(f, argnums=argnums)
 
 
 def kinds(tree):

@@ -47,6 +47,13 @@ class OutOfTime(BaseException):
     """Not an `Exception`, so that no handler of the program under test takes it."""
 
 
+SWEEPS = ("reverse", "value", "pullback")
+TURN = "turn"
+"""One of the `SWEEPS`, by the seed: three ways to ask for one backward sweep, each compiled."""
+
+IN_TURN = (TURN, "forward")
+
+
 def modes_of(second=False):
     return MODES if second else FIRST_ORDER
 
@@ -57,6 +64,7 @@ def check(program, modes=FIRST_ORDER, points=(0, 1), seconds=SECONDS):
     Two points run the same compiled code on other values: other branches, other trips.
     `seconds` of computing time is for each mode.
     """
+    modes = [SWEEPS[program.seed % len(SWEEPS)] if mode == TURN else mode for mode in modes]
     try:
         function = program.load()
         reference = program.reference(function)

@@ -21,7 +21,17 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 
 from tests.fuzz.agreement import NATIVE
-from tests.fuzz.check import CRASH, OK, REFUSED, SKIPPED, WRONG, Outcome, check, modes_of
+from tests.fuzz.check import (
+    CRASH,
+    IN_TURN,
+    OK,
+    REFUSED,
+    SKIPPED,
+    WRONG,
+    Outcome,
+    check,
+    modes_of,
+)
 from tests.fuzz.generate import HEADER, generate
 from tests.fuzz.profiles import PROFILES
 from tests.fuzz.reduce import reduced
@@ -100,7 +110,9 @@ def reduce_failure(outcome, modes, seconds):
 
 def main(arguments=None):
     options = _parser().parse_args(arguments)
-    modes = tuple(options.modes.split(",")) if options.modes else modes_of(options.second)
+    modes = modes_of(options.second)
+    if options.modes:
+        modes = IN_TURN if options.modes == "turn" else tuple(options.modes.split(","))
     if options.backend == "numba":
         os.environ["ADCOMPILER_DISABLE_JIT"] = "1"
         modes = NATIVE
@@ -169,7 +181,11 @@ def _parser():
     parser.add_argument("--profile", choices=[*PROFILES, "each"], default="all")
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--second", action="store_true", help="check second order too")
-    parser.add_argument("--modes", help="instead of the usual ones, separated by commas")
+    parser.add_argument(
+        "--modes",
+        help="instead of the usual ones, separated by commas; "
+        "`turn`: forward mode, and one kind of backward sweep by the seed",
+    )
     parser.add_argument("--backend", choices=["numpy", "numba"], default="numpy")
     parser.add_argument("--seconds", type=float, default=20, help="at most, for one program")
     parser.add_argument("--stop-after", type=int, metavar="N", help="stop after N failures")
