@@ -9,14 +9,14 @@ A defect has a name, a reason in a line, the profile of programs that should fin
 (or several) of the compiler as in `patching`. Its derivatives are compared in `modes`. Numbers must
 give it away: a program is wrong, crashes, or changes an argument, while without the defect it does
 not. How many programs that takes with the verifiers of the IR at work is counted beside it.
+
+Here are the defects of memory, loops and passes; those of objects, complex numbers and the rest of
+Python are in `language_defects`.
 """
 
 import argparse
 import json
 import sys
-from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -38,53 +38,14 @@ from adcompiler.ir.nodes import (
 )
 from adcompiler.passes import saving
 from adcompiler.passes.builder import ZERO
+from tests.fuzz import language_defects  # noqa: F401  (registers its own)
 from tests.fuzz.check import Outcome, check
 from tests.fuzz.generate import HEADER, generate
-from tests.fuzz.patching import edited, replaced, rule_replaced, wrapped
+from tests.fuzz.patching import replaced
+from tests.fuzz.seeding import DEFECTS, Defect, around, defect, edit, put, wrong_rule
 
 MOST_PROGRAMS = 2000
 RECORDS = Path(__file__).with_name("defects.json")
-
-
-@dataclass(frozen=True)
-class Defect:
-    """A named way to break the compiler, and where the fuzzer should look for it."""
-
-    name: str
-    description: str
-    changes: tuple[Callable[[], AbstractContextManager], ...]
-    profile: str = "alias"
-    modes: tuple[str, ...] = ("reverse",)
-
-    @contextmanager
-    def installed(self):
-        with ExitStack() as stack:
-            for change in self.changes:
-                stack.enter_context(change())
-            yield
-
-
-DEFECTS: list[Defect] = []
-
-
-def defect(name, description, *changes, **where):
-    DEFECTS.append(Defect(name, description, changes, **where))
-
-
-def put(path, new):
-    return partial(replaced, path, new)
-
-
-def around(path, make):
-    return partial(wrapped, path, make)
-
-
-def edit(path, old, new, times=1):
-    return partial(edited, path, old, new, times)
-
-
-def wrong_rule(primal, function, **changes):
-    return partial(rule_replaced, primal, function, **changes)
 
 
 def detected(defect: Defect, program, verifying=False) -> Outcome | None:
@@ -384,8 +345,8 @@ defect(
     edit("adcompiler.passes.memory.view_kind", "return 'view'", "return 'fresh'", 2),
     edit(
         "adcompiler.passes.memory.view_kind",
-        "return 'view' if op.args[1].value == 'T' else 'maybe'",
-        "return 'fresh'",
+        "'view' if name == 'T' or (name == 'real' and _is_number(first)) else 'maybe'",
+        "'fresh'",
     ),
 )
 defect(
