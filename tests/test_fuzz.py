@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from tests import differences
+from tests.differences import leaves
 from tests.fuzz import defects, reduce
 from tests.fuzz.check import REFUSED, check, modes_of
 from tests.fuzz.defects import DEFECTS, MOST_PROGRAMS, first_detection, measured, table
@@ -26,7 +27,10 @@ from tests.fuzz.reduce import reduced
 from tests.fuzz.scope import Scalar
 
 CHUNK = 20
-NORMAL = {"alias": 100, "all": 100, "containers": 40, "control": 40, "scalar": 20}
+NORMAL = {
+    "alias": 80, "all": 100, "objects": 60, "python": 60, "complex": 40, "containers": 40,
+    "control": 40, "nested": 20, "scalar": 20,
+}  # fmt: skip
 QUICK = ("reverse", "forward")
 LONG_COUNT = int(os.environ.get("FUZZ_COUNT", "2000"))
 LONG_SEED = int(os.environ.get("FUZZ_SEED", "100000"))
@@ -116,8 +120,11 @@ def test_a_seed_gives_the_same_program_again(profile):
         first, second = generate(seed, profile), generate(seed, profile)
         assert first.source == second.source
         assert first.kinds == second.kinds
-        for one, other in zip(first.arguments(0), second.arguments(0), strict=True):
-            np.testing.assert_array_equal(one, other)
+        main = first.load()
+        given, again = first.arguments(0, main), second.arguments(0, main)
+        for one, other in zip(map(leaves, given), map(leaves, again), strict=True):
+            for left, right in zip(one, other, strict=True):
+                np.testing.assert_array_equal(left, right)
 
 
 @pytest.mark.parametrize("profile", PROFILES)
@@ -129,9 +136,10 @@ def test_most_attempts_are_programs_that_run(profile):
 @pytest.mark.parametrize("profile", PROFILES)
 def test_every_production_is_written(profile):
     counts = Counter()
-    for seed in range(400):
+    for seed in range(600):
         counts.update(written(random.Random(seed), PROFILES[profile]).counts)
-    wanted = [name for name, weight in PROFILES[profile].statements.items() if weight >= 0.4]
+    statements = PROFILES[profile].with_themes(PROFILES[profile].themes).statements
+    wanted = [name for name, weight in statements.items() if weight >= 0.4]
     assert [name for name in wanted if not counts[name]] == []
 
 
@@ -146,6 +154,67 @@ def test_reduction_keeps_what_matters_and_drops_the_rest():
         )
 
     assert len(reduced(source, still).splitlines()) <= 3
+
+
+SYNTAX = """
+@dataclass
+class Point(Base):
+    x: float
+
+    def move(self, p):
+        self.x = p
+
+def main(x, n):
+    with np.errstate(all="ignore"):
+        try:
+            match n % 3:
+                case 0 | 1:
+                    for i in [k for k in range(n) if k > 0]:
+                        x *= 7
+                case _:
+                    x = 1.0
+        except ValueError:
+            pass
+        finally:
+            n = 3
+    return x
+"""
+
+
+def test_reduction_gets_through_all_sorts_of_blocks():
+    def still(text):
+        return any(isinstance(node, ast.AugAssign) for node in ast.walk(ast.parse(text)))
+
+    assert len(reduced(SYNTAX, still).splitlines()) <= 2
+
+
+def test_programs_contain_every_sort_of_python():
+    """What the language has that programs may use; the rest is left to other tests."""
+    found = set()
+    for profile in ("all", "objects", "complex", "python", "nested"):
+        for seed in range(150):
+            tree = ast.parse(written(random.Random(seed), PROFILES[profile]).source)
+            found |= {type(node) for node in ast.walk(tree)}
+    wanted = {
+        ast.ClassDef, ast.Match, ast.MatchOr, ast.MatchClass, ast.MatchSequence, ast.Try,
+        ast.ExceptHandler, ast.With, ast.NamedExpr, ast.Starred, ast.GeneratorExp, ast.ListComp,
+        ast.DictComp, ast.Nonlocal, ast.Lambda, ast.Dict, ast.IfExp, ast.Assert, ast.Break,
+        ast.Continue, ast.AugAssign, ast.AnnAssign,
+    }  # fmt: skip
+    assert wanted - found == set()
+
+
+def test_derivatives_inside_are_those_of_the_tape_in_the_reference():
+    source = HEADER + (
+        "from adcompiler import grad\n\ndef main(x):\n"
+        "    return grad(lambda u: u * u * x)(math.sin(x))\n"
+    )
+    program = Program(source, 3, "nested", (Scalar(),))
+    main = program.load()
+    reference = program.reference(main)
+    assert main.__globals__["grad"].__module__ == "adcompiler.api.transforms"
+    assert reference.__globals__["grad"].__module__ == "adcompiler.tape.functions"
+    np.testing.assert_allclose(main(0.3), reference(0.3))
 
 
 def test_replaced_puts_the_old_value_back():

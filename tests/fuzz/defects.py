@@ -38,7 +38,6 @@ from adcompiler.ir.nodes import (
 )
 from adcompiler.passes import saving
 from adcompiler.passes.builder import ZERO
-from tests.fuzz import language_defects  # noqa: F401  (registers its own)
 from tests.fuzz.check import Outcome, check
 from tests.fuzz.generate import HEADER, generate
 from tests.fuzz.patching import replaced
@@ -739,6 +738,7 @@ defect(
     profile="all",
 )
 
+from tests.fuzz import language_defects  # noqa: E402, F401  (registers its own, after these)
 
 # -- the table ---------------------------------------------------------------------------------
 

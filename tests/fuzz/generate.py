@@ -143,6 +143,7 @@ def generate(seed, profile="all"):
 def written(source_of_randomness, profile: Profile, seed=0):
     """A program from any `random.Random`, such as Hypothesis', whether it runs or not."""
     draw = Draw(source_of_randomness)
+    profile = profile.of_program(draw)
     helpers, texts = [], []
     if profile.helpers:
         for number in range(draw.pick(profile.helper_counts)):

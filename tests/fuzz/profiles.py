@@ -5,7 +5,7 @@ productions in `statements`, `expressions` and `generate`. A name left out is ne
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 _SCALARS = {
     "leaf": 5,
@@ -130,12 +130,12 @@ _OBJECTS = {
     "call_method": 2.5,
     "set_property": 0.5,
     "operate": 1,
-    "swap_objects": 0.4,
+    "swap_objects": 0.8,
     "choose_object": 0.8,
     "object_loop": 1.2,
     "object_list": 0.7,
     "replaced": 0.8,
-    "unpack_object": 0.4,
+    "unpack_object": 0.8,
 }
 
 _COMPLEX = {
@@ -192,8 +192,21 @@ def _times(factor, weights):
 
 
 @dataclass(frozen=True)
+class Theme:
+    """Productions that belong together: one makes what the others use."""
+
+    statements: Mapping[str, float]
+    scalars: Mapping[str, float] = field(default_factory=dict)
+    arrays: Mapping[str, float] = field(default_factory=dict)
+    class_counts: tuple[int, ...] = (0,)
+
+
+@dataclass(frozen=True)
 class Profile:
-    """Weights of productions by name, and the sizes of programs."""
+    """Weights of productions by name, and the sizes of programs.
+
+    Each program has a few of the `themes`: with all at once it would hardly get past beginnings.
+    """
 
     name: str
     statements: Mapping[str, float]
@@ -208,6 +221,27 @@ class Profile:
     depth: int = 2
     """Levels of an expression."""
     integer_argument: float = 0.2
+    themes: tuple[Theme, ...] = ()
+    themes_at_once: tuple[int, int] = (1, 3)
+
+    def with_themes(self, themes):
+        """The profile with the productions of some themes."""
+        merged = {
+            name: {
+                **getattr(self, name),
+                **{k: w for t in themes for k, w in getattr(t, name).items()},
+            }
+            for name in ("statements", "scalars", "arrays")
+        }
+        counts = [t.class_counts for t in themes if t.class_counts != (0,)]
+        return replace(self, **merged, class_counts=counts[0] if counts else self.class_counts)
+
+    def of_program(self, draw):
+        """The profile of one program."""
+        left = list(self.themes)
+        count = min(draw.integer(*self.themes_at_once), len(left))
+        chosen = [left.pop(draw.integer(0, len(left) - 1)) for _ in range(count)]
+        return self.with_themes(chosen) if chosen else self
 
 
 PROFILES = {
@@ -255,9 +289,9 @@ PROFILES = {
                 "for_loop": 2,
                 "while_loop": 0.5,
                 "leave": 0.4,
-                "new_list": 0.5,
+                "new_list": 0.8,
                 "append": 0.5,
-                "write_item": 2,
+                "write_item": 3,
                 "record": 0.3,
                 "write_field": 1,
                 "call_helper": 1.5,
@@ -420,30 +454,23 @@ PROFILES = {
                 **_CONTROL_STATEMENTS,
                 **_ARRAY_STATEMENTS,
                 **_WRITES,
-                **_ALIASES,
-                **_CONTAINERS,
                 **_CALLS,
-                **_times(0.7, _OBJECTS),
-                **_times(0.5, _COMPLEX),
-                **_times(0.7, _SYNTAX),
-                **_times(0.7, _SELECTIONS),
-                **_times(0.4, _DERIVATIVES),
             },
-            scalars={
-                **_SCALARS,
-                **_SCALARS_OF_ARRAYS,
-                "of_object": 1,
-                "of_complex": 0.4,
-                "nested_comprehension": 0.4,
-                "builtin": 0.5,
-                "masked": 0.4,
-            },
-            arrays={**_ARRAYS, "of_complex": 0.3, "selected": 0.4},
+            scalars={**_SCALARS, **_SCALARS_OF_ARRAYS},
+            arrays=_ARRAYS,
             arguments={"float": 2, "vector": 3, "matrix": 2, **_times(0.3, _TREES)},
             helpers=_HELPERS,
             helper_counts=(0, 1, 1, 2),
-            class_counts=(0, 0, 1, 2),
             length=(4, 9),
+            themes=(
+                Theme(_ALIASES),
+                Theme(_CONTAINERS),
+                Theme(_OBJECTS, {"of_object": 1.5}, class_counts=(1, 1, 2)),
+                Theme(_COMPLEX, {"of_complex": 1.5}, {"of_complex": 1}),
+                Theme(_SYNTAX, {"nested_comprehension": 1, "builtin": 0.7}),
+                Theme(_SELECTIONS, {"masked": 0.7}, {"selected": 0.7}),
+                Theme(_times(2, _DERIVATIVES)),
+            ),
         ),
     )
 }

@@ -1,8 +1,9 @@
 """Makes a program smaller while something about it stays true.
 
-`reduced(source, still)` tries edits of the syntax tree, large ones first: drop statements, replace
-a block by its body, drop a helper that nobody calls, then replace an expression by one of its parts
-or by a constant. It keeps an edit if `still(new_source)` holds, until no edit is left that does.
+`reduced(source, still)` tries edits of the syntax tree, large ones first: drop statements (whole
+functions and classes among them), cases, handlers and conditions, replace a block by its body, then
+replace an expression by one of its parts or by a constant. It keeps an edit if `still(new_source)`
+holds, until no edit is left that does.
 """
 
 import ast
@@ -13,6 +14,9 @@ SECONDS = 120
 """Time after which no further edit is tried."""
 
 SMALL = ("1.0", "0.5", "0")
+
+PARTS = ("cases", "handlers", "decorator_list", "bases", "ifs")
+"""Lists in the syntax tree of which an item may be left out."""
 
 
 def reduced(source, still, seconds=SECONDS):
@@ -60,7 +64,7 @@ def _text(tree):
 def _blocks(tree):
     """Every list of statements, outer ones first, each with its owner and field."""
     for node in ast.walk(tree):
-        for field in ("body", "orelse"):
+        for field in ("body", "orelse", "finalbody"):
             block = getattr(node, field, None)
             if isinstance(block, list) and block and isinstance(block[0], ast.stmt):
                 yield node, field, block
@@ -76,10 +80,24 @@ def _statement_edits(tree):
                 yield lambda b=block, n=node, f=field, s=start, k=size: _drop(n, f, b, s, k)
     for _, _, block in _blocks(tree):
         for position, statement in enumerate(block):
-            for field in ("body", "orelse"):
-                inner = getattr(statement, field, None)
-                if isinstance(inner, list) and not isinstance(statement, ast.FunctionDef):
-                    yield lambda b=block, p=position, i=inner: b.__setitem__(slice(p, p + 1), i)
+            for inner in _inner_blocks(statement):
+                yield lambda b=block, p=position, i=inner: b.__setitem__(slice(p, p + 1), i)
+    for node in ast.walk(tree):
+        for field in PARTS:
+            parts = getattr(node, field, None)
+            for position in range(len(parts) if isinstance(parts, list) else 0):
+                yield lambda parts=parts, p=position: parts.__delitem__(p)
+
+
+def _inner_blocks(statement):
+    """The blocks of a statement that may stand in its place."""
+    if isinstance(statement, (ast.FunctionDef, ast.ClassDef)):
+        return []
+    owners = [statement, *getattr(statement, "cases", ()), *getattr(statement, "handlers", ())]
+    found = [
+        getattr(owner, field, None) for owner in owners for field in ("body", "orelse", "finalbody")
+    ]
+    return [block for block in found if isinstance(block, list)]
 
 
 def _drop(node, field, block, start, size):
@@ -116,7 +134,9 @@ def _may_replace(node, field):
         return False
     if isinstance(node, ast.Call) and field == "func":
         return False
-    if isinstance(node, (ast.Attribute, ast.FunctionDef, ast.arguments)):
+    if isinstance(node, (ast.Attribute, ast.FunctionDef, ast.ClassDef, ast.arguments)):
+        return False
+    if isinstance(node, ast.AnnAssign):
         return False
     return not isinstance(node, ast.Constant)
 
