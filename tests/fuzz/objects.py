@@ -214,7 +214,7 @@ class Objects(Blocks):
     def do_swap_objects(self):
         found = [(n, self.scope[n].cls) for n in self.scope.names(Instance)]
         for name, cls in found:
-            others = [other for other, kind in found if kind == cls and other != name]
+            others = [n for n, kind in found if kind.name == cls.name and n != name]
             if others and self.may_rebind(cls):
                 other = self.draw.pick(others)
                 self.emit(f"{name}, {other} = {other}, {name}")
