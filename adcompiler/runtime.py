@@ -650,3 +650,57 @@ def full_adjoint(g, like):
     if np.ndim(g) == 0 and np.ndim(like) > 0:
         return np.full(np.shape(like), g, dtype=like.dtype)
     return g
+
+
+# Lists: which places a program means. Numbers alone, no derivative passes through.
+
+
+def slice_places(n, start, stop, step):
+    """The first place that a slice of `n` items names, and how many it names."""
+    places = range(n)[start:stop:step]
+    return places.start, len(places)
+
+
+def inserted_place(n, i):
+    """Where `list.insert(i, x)` puts the item, counted from the front."""
+    return max(n + i, 0) if i < 0 else min(i, n)
+
+
+def popped_place(n, i):
+    """Where `list.pop(i)` takes the item from, counted from the front."""
+    if n == 0:
+        raise IndexError("pop from empty list")
+    if not -n <= i < n:
+        raise IndexError("pop index out of range")
+    return i + n if i < 0 else i
+
+
+def sorted_places(keys, reverse):
+    """The order in which `sorted` puts items with these keys."""
+    return sorted(range(len(keys)), key=keys.__getitem__, reverse=reverse)
+
+
+def place_of_best(keys, largest):
+    """The place of the item that `max` (or `min`) chooses by these keys."""
+    return (max if largest else min)(range(len(keys)), key=keys.__getitem__)
+
+
+def equal_lists(xs, ys):
+    """`xs == ys` of lists of numbers."""
+    return xs == ys
+
+
+def check_enough(items, count):
+    """Raise as Python does if there are fewer items than targets beside a starred one."""
+    if len(items) < count:
+        raise ValueError(
+            f"not enough values to unpack (expected at least {count}, got {len(items)})"
+        )
+
+
+def joints(items, axis):
+    """Where each of the arrays begins in `np.concatenate(items, axis)`, and where the last ends."""
+    places = [0]
+    for item in items:
+        places.append(places[-1] + np.shape(item)[axis])
+    return places

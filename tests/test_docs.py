@@ -418,18 +418,10 @@ def pulled(x):
     return PULLBACK(x)[0] ** 2
 
 
-def table_of(x):
-    rows = [[x]]
-    for _ in range(2):
-        rows.append([x])
-    return rows[0][0]
-
-
 LIMITS = {
     "an exception that the function raises and catches": (guarded, (2.0,)),
     "a chain of objects walked by `while`": (walked, (2.0,)),
     "a pullback that was made outside": (pulled, (2.0,)),
-    "a list of lists that grows": (table_of, (2.0,)),
     "recursion, differentiated twice": (collapse, PAPER[collapse]),
 }
 

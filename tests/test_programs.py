@@ -32,9 +32,7 @@ def comparison(case, seed=0):
 REFUSED = {
     # What `node` stands for is another object in each trip.
     "objects.linked_list",
-    # Lists that grow: what `concatenate` and `insert` do to their items is not compiled.
-    "lists.concatenated", "lists.list_extended_and_reversed",
-}  # fmt: skip
+}
 """Programs that are refused, in reverse mode at least: whoever compiles them takes them off."""
 
 REFUSED_SECOND = {

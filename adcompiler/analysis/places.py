@@ -25,12 +25,14 @@ from adcompiler.ir import types as T
 from adcompiler.ir.infer import type_of
 from adcompiler.ir.nodes import (
     Accumulate,
+    Append,
     Block,
     Constant,
     Loop,
     Op,
     Operand,
     Path,
+    Pop,
     Slice,
     Store,
     Value,
@@ -82,11 +84,18 @@ class Places:
         """
         if path is None or not isinstance(store, (Store, Accumulate)):
             return False
+        if isinstance(T.target(ref.type), T.List) and self.is_shifted(ref):
+            return False
         key = (store, store.ref, id(store.path), ref, id(path), tuple(map(id, shared)), loop, trips)
         if key not in self.known:
             answer = _Question(self.sweep, shared).apart(store, ref, path, loop, trips)
             self.known[key] = answer, (store.path, path)
         return self.known[key][0]
+
+    def is_shifted(self, ref: Value) -> bool:
+        """Whether items of a list may change places: one index then names several."""
+        changes = self.sweep.mutations.get(self.sweep.classes[ref], ())
+        return any(isinstance(s, (Append, Pop)) and s.at is not None for s in changes)
 
 
 class _Question:

@@ -257,10 +257,20 @@ class Proof:
                     or self.same(statement.value, old)
                 )
             case Append(), Pop():
-                return why or self.same(statement.value, store.out)
+                return (
+                    why
+                    or self.same(statement.value, store.out)
+                    or self.same_place(statement, store)
+                )
             case Pop(), Append():
-                return why
+                return why or self.same_place(statement, store)
         return "it is of another kind than the store that it undoes"
+
+    def same_place(self, statement: Append | Pop, store: Append | Pop) -> str:
+        """Why a list may be changed at another place than it was."""
+        if statement.at is None and store.at is None:
+            return ""
+        return self.same(statement.at, store.at)
 
     def in_turn(self, statement: Statement, store: Any) -> str:
         """Why a store is not undone in its turn: after those that ran later.

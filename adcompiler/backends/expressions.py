@@ -204,8 +204,9 @@ class Expressions:
                 return self.call(fn, [ref, *args], keywords)
             case New(source=source, out=out):
                 return self.new(source, out)
-            case Pop(ref=ref):
-                return ast.Call(ast.Attribute(self.value(ref), "pop"), [], [])
+            case Pop(ref=ref, at=at):
+                place = [] if at is None else [self.operand(at)]
+                return ast.Call(ast.Attribute(self.value(ref), "pop"), place, [])
             case If():
                 return self.conditional(statement)
         raise TypeError(type(statement))

@@ -271,9 +271,12 @@ class Statements:
                 self.store(ref, path, value, origin)
             case Accumulate(ref=ref, path=path, value=value):
                 self.accumulate(ref, path, value, origin)
-            case Append(ref=ref, value=value):
-                method = ast.Attribute(self.expressions.value(ref), "append")
-                call = ast.Call(method, [self.expressions.operand(value)], [])
+            case Append(ref=ref, value=value, at=at):
+                method = ast.Attribute(
+                    self.expressions.value(ref), "append" if at is None else "insert"
+                )
+                given = [value] if at is None else [at, value]
+                call = ast.Call(method, [self.expressions.operand(item) for item in given], [])
                 self.put(ast.Expr(call), origin)
             case Raise(exception=exception):
                 self.put(ast.Raise(self.expressions.operand(exception), None), origin)

@@ -107,9 +107,11 @@ class Dump:
             case Accumulate(ref=ref, path=path, value=value):
                 return f"accumulate {self.place(ref, path)} += {show(value)}"
             case Append(ref=ref, value=value):
-                return f"append {show(ref)}, {show(value)}"
+                place = "" if statement.at is None else f" at {show(statement.at)}"
+                return f"append {show(ref)}, {show(value)}{place}"
             case Pop(ref=ref, out=out):
-                return f"{self.outs([out])}pop {show(ref)}"
+                place = "" if statement.at is None else f" at {show(statement.at)}"
+                return f"{self.outs([out])}pop {show(ref)}{place}"
             case If(test=test, outs=outs):
                 return f"{self.outs(outs)}if {show(test)}:"
             case Loop(domain=domain, inits=inits, outs=outs):

@@ -25,6 +25,15 @@ class NeedUnroll(Exception):
         self.index = index
 
 
+class NeedGrowing(Exception):
+    """A list of known structure must be an object of the IR, from its birth on."""
+
+    def __init__(self, key: int) -> None:
+        super().__init__(key)
+        self.key = key
+        """Where it is born: the node of the tree that makes it."""
+
+
 @dataclass(slots=True)
 class Guard:
     """What the compiled code assumes of the world: `holder[name]` is still `expected`."""

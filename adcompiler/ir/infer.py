@@ -208,6 +208,13 @@ def join(a: Any, b: Any, widen: Callable[[Dim, Dim], Dim] | None = None) -> Any:
             return List(item, a.length if a.length == b.length else None)
         case Tuple(), Tuple() if len(a.items) == len(b.items):
             return Tuple(tuple(join(p, q, widen) for p, q in zip(a.items, b.items, strict=True)))
+        case T.Record(), T.Record() if (a.kind, a.keys, len(a.items)) == (
+            b.kind,
+            b.keys,
+            len(b.items),
+        ):
+            items = tuple(join(p, q, widen) for p, q in zip(a.items, b.items, strict=True))
+            return T.UNKNOWN if T.UNKNOWN in items else T.Record(a.kind, a.keys, items)
         case Object(), Object() if a.cls == b.cls:
             return a
     return T.UNKNOWN

@@ -104,10 +104,12 @@ def _execute(statement: Any, env: dict[Value, Any]) -> None:
                 held[i] = held[i] + _read(value, env)
             else:
                 np.add.at(held, _place(ref, path, env), _read(value, env))
-        case Append(ref=ref, value=value):
+        case Append(ref=ref, value=value, at=None):
             _read(ref, env).append(_read(value, env))
-        case Pop(ref=ref, out=out):
-            env[out] = _read(ref, env).pop()
+        case Append(ref=ref, value=value, at=at):
+            _read(ref, env).insert(_read(at, env), _read(value, env))
+        case Pop(ref=ref, out=out, at=at):
+            env[out] = _read(ref, env).pop(-1 if at is None else _read(at, env))
         case If(test=test, then=then, orelse=orelse, outs=outs):
             taken = then if _read(test, env) else orelse
             _run(taken, env)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from adcompiler.ir import abstract, heap
+from adcompiler.ir import abstract, heap, lists
 from adcompiler.ir.abstract import Mismatch, Static
 from adcompiler.ir.nodes import UNBOUND, Block, If, Value
 
@@ -86,6 +86,7 @@ class Join:
         if _fit(p, q):
             heap.put(thing, self.items(p, q, name))
         else:
+            lists.need_growing(self.resolver, thing)
             self.resolver.conflicted[id(thing)] = thing
 
     def items(self, p: Any, q: Any, name: str | None) -> Any:
@@ -155,8 +156,13 @@ class Join:
         b = UNBOUND if q is UNBOUND else self.orelse.held(q) if heap.is_object(q) else None
         both = p is not UNBOUND and q is not UNBOUND
         if a is None or b is None or not _fit(a, b) or (both and not heap.same_kind(p, q)):
+            for thing in (p, q):
+                if isinstance(thing, list) and (lists.is_list(p) and lists.is_list(q)):
+                    lists.need_growing(self.resolver, thing)
             return Conflict(name)
         made = heap.empty_like(live)
+        if id(p) in self.resolver.listed or id(q) in self.resolver.listed:
+            self.resolver.enlist(made)
         self.merged[id(p), id(q)] = made
         self.made.append((made, p, q))
         heap.put(made, self.items(a, b, name))
@@ -164,6 +170,7 @@ class Join:
 
     def merge_leaves(self, p: Any, q: Any, name: str | None) -> Any:
         resolver = self.resolver
+        lists.join_lists(resolver, p, q)
         try:
             form = abstract.join_structures(
                 abstract.structure(p), abstract.structure(q), resolver.widen
@@ -183,7 +190,10 @@ class Join:
                 resolver.maybe_unbound.add(out)
             return out
 
-        return abstract.build(form, leaf, name)
+        built = abstract.build(form, leaf, name)
+        for part in (p, q):
+            lists.join_lists(resolver, built, part)
+        return built
 
 
 def _fit(p: Any, q: Any) -> bool:

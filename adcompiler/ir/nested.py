@@ -601,7 +601,7 @@ def _stacked(
 
     These come last (a Jacobian by columns) or first (by rows).
     """
-    from adcompiler.ir import operations
+    from adcompiler.ir import lists, operations
 
     kind = type_of(leaf)
     if isinstance(kind, T.Scalar) or kind.shape == ():
@@ -613,7 +613,7 @@ def _stacked(
     shape = operations.shape(resolver, leaf)
     dtype = {} if kind.dtype == "float64" else {"dtype": Constant(kind.dtype)}
     units = operations.apply(resolver, np.eye, [count], dtype)
-    lists: list[tuple[Value, Any]] = []
+    filled: list[tuple[Value, Any]] = []
     births = Block()
 
     def trip(index: Value) -> None:
@@ -621,18 +621,18 @@ def _stacked(
         if len(shape) > 1:
             direction = operations.call_known(resolver, np.reshape, [direction, shape], {})
         for place, part in enumerate(along(direction)):
-            if place == len(lists):
-                lists.append((Value(None, T.List(None)), type_of(part)))
+            if place == len(filled):
+                filled.append((Value(None, T.List(None)), type_of(part)))
                 with resolver.writing(births):
-                    resolver.add(New([], lists[-1][0]))
-            operations.append(resolver, lists[place][0], part)
+                    resolver.add(New([], filled[-1][0]))
+            lists.append(resolver, filled[place][0], part)
 
     # How many lists there are is known when the loop that fills them was written.
     at = len(resolver.block.statements)
-    operations.simple_loop(resolver, count, trip, resolver.node)
+    lists.simple_loop(resolver, count, trip, resolver.node)
     resolver.block.statements[at:at] = births.statements
     answers = []
-    for each, part in lists:
+    for each, part in filled:
         whole = operations.apply(resolver, np.stack, [each], {})
         if last and isinstance(part, T.Array):
             if part.shape is None:

@@ -182,18 +182,22 @@ class Accumulate(Statement):
 
 @dataclass(slots=True, eq=False)
 class Append(Statement):
-    """`ref.append(value)` on a list."""
+    """`ref.append(value)` on a list; with a place `at`, `ref.insert(at, value)`."""
 
     ref: Value
     value: Operand
+    at: Operand | None = None
+    """Counted from the front, and not behind the end, so that `Pop` undoes it there."""
 
 
 @dataclass(slots=True, eq=False)
 class Pop(Statement):
-    """`out = ref.pop()`: takes the last item of a list."""
+    """`out = ref.pop()`: takes the last item of a list, or that at a place (`ref.pop(at)`)."""
 
     ref: Value
     out: Value
+    at: Operand | None = None
+    """Counted from the front, so that `Append` undoes it there."""
 
 
 @dataclass(slots=True, eq=False)
@@ -343,10 +347,10 @@ def operands(statement: Statement) -> list[Operand]:
             return [ref, path]
         case Store(ref=ref, path=path, value=value) | Accumulate(ref=ref, path=path, value=value):
             return [ref, path, value]
-        case Append(ref=ref, value=value):
-            return [ref, value]
-        case Pop(ref=ref):
-            return [ref]
+        case Append(ref=ref, value=value, at=at):
+            return [ref, value] if at is None else [ref, at, value]
+        case Pop(ref=ref, at=at):
+            return [ref] if at is None else [ref, at]
         case If(test=test):
             return [test]
         case Loop(domain=domain, inits=inits):
@@ -424,8 +428,10 @@ def rewrite_operands(statement: Statement, by: Callable[[Value], Operand]) -> No
         case Append():
             statement.ref = substitute(statement.ref, by)
             statement.value = substitute(statement.value, by)
+            statement.at = substitute(statement.at, by)
         case Pop():
             statement.ref = substitute(statement.ref, by)
+            statement.at = substitute(statement.at, by)
         case If():
             statement.test = substitute(statement.test, by)
         case Loop():

@@ -21,7 +21,7 @@ import gast
 import numpy as np
 
 from adcompiler import errors, runtime
-from adcompiler.ir import abstract, instances, nested
+from adcompiler.ir import abstract, instances, lists, nested
 from adcompiler.ir import types as T
 from adcompiler.ir.abstract import (
     Closure,
@@ -48,11 +48,8 @@ from adcompiler.ir.infer import (
 from adcompiler.ir.nodes import (
     UNBOUND,
     Accumulate,
-    Append,
     Constant,
-    New,
     Op,
-    Pop,
     Slice,
     Store,
     Value,
@@ -163,7 +160,7 @@ def _arrays_of_lists(resolver: Resolver, fn: Callable, args: list) -> list:
         if isinstance(arg, (list, tuple)):
             arg = apply(resolver, np.array, [arg], {})
         elif isinstance(arg, Value) and isinstance(arg.type, T.List):
-            arg = apply(resolver, np.stack, [arg], {})
+            arg = lists.as_array(resolver, arg)
         converted.append(arg)
     return converted
 
@@ -324,67 +321,21 @@ def binary(resolver: Resolver, fn: Callable, left: Any, right: Any) -> Any:
                 if isinstance(count, Constant):
                     return items * int(count.value)
                 if isinstance(items, list) and is_operand(items):
-                    return _repeated(resolver, items, count)
+                    return lists.repeated(resolver, items, count)
                 raise resolver.error(
                     "a tuple repeated a number of times that is not known",
                     "its structure must be known at compile time",
                     "repeat a list, or write the number out",
                 )
             if isinstance(type_of(items), T.List) and isinstance(items, Value):
-                return _repeated(resolver, items, count)
+                return lists.repeated(resolver, items, count)
     if fn is operator.mod and isinstance(left, Constant) and isinstance(left.value, str):
         out = resolver.value(T.Object(str))
         resolver.add(Op(fn, [left, resolver.operand(right)], {}, [out]))
         return out
-    if fn is operator.add and is_list(left) and is_list(right):
-        return _concatenated(resolver, left, right)
+    if fn is operator.add and lists.is_list(left) and lists.is_list(right):
+        return lists.concatenated(resolver, left, right)
     return resolver.op(fn, left, right)
-
-
-MAX_WRITTEN_OUT = 8
-"""How often a list is repeated item by item, so that a derivative passes through."""
-
-
-def is_list(value: Any) -> bool:
-    """Whether it is a list, of known structure or not."""
-    return isinstance(value, list) or (isinstance(value, Value) and isinstance(value.type, T.List))
-
-
-def _repeated(resolver: Resolver, items: Any, count: Any) -> Value:
-    kinds = [items.type.item] if isinstance(items, Value) else [type_of(item) for item in items]
-    if not all(isinstance(kind, T.Scalar) for kind in kinds):
-        raise resolver.error(
-            "`*` repeats a list of arrays a number of times that is not known",
-            "the items would all be one object",
-            "use a comprehension",
-        )
-    item = functools.reduce(join, kinds)
-    if isinstance(items, Value) and isinstance(count, Constant) and count.value <= MAX_WRITTEN_OUT:
-        made = resolver.value(T.List(item))
-        resolver.add(New([], made))
-        for _ in range(count.value):
-            _extend(resolver, made, items)
-        return made
-    snapshot = resolver.value(T.List(item))
-    resolver.add(Op(operator.mul, [items, count], {}, [snapshot]))
-    out = resolver.value(T.List(item))
-    resolver.add(New(snapshot, out))
-    return out
-
-
-def _concatenated(resolver: Resolver, left: Any, right: Any) -> Value:
-    item = join(type_of(left).item, type_of(right).item)
-    if not all(is_operand(part) for part in (left, right)) or isinstance(item, T.List):
-        raise resolver.error(
-            "a list of known structure and one that grew, joined",
-            "what each place holds must be known at compile time",
-            "append the items one by one",
-        )
-    out = resolver.value(T.List(item))
-    resolver.add(New([], out))
-    for part in (left, right):
-        _extend(resolver, out, part)
-    return out
 
 
 def compared(resolver: Resolver, op: Any, table: dict, left: Any, right: Any) -> Any:
@@ -424,7 +375,9 @@ def compared(resolver: Resolver, op: Any, table: dict, left: Any, right: Any) ->
             return same if fn is operator.eq else resolver.op(operator.not_, same)
         if fn in (operator.eq, operator.ne):
             return Constant(fn is operator.ne)
-    sequences = [is_list(v) or isinstance(v, tuple) for v in (left, right)]
+    if fn in (operator.eq, operator.ne) and lists.is_list(left) and lists.is_list(right):
+        return lists.equal(resolver, left, right, fn is operator.ne)
+    sequences = [lists.is_list(v) or isinstance(v, tuple) for v in (left, right)]
     if any(sequences) and not any(isinstance(type_of(v), T.Array) for v in (left, right)):
         raise resolver.error(
             "comparison of lists or tuples",
@@ -481,11 +434,15 @@ def in_place(resolver: Resolver, fn: Callable, old: Any, value: Any, item: bool 
         resolver.replace(old, old + (static_items(value) or []))
         return old
     if isinstance(old, list) and fn is operator.iadd:
+        lists.need_growing(resolver, old)
         raise resolver.error(
             "`+=` of a list that grew to one of known structure",
             "what each place holds must be known at compile time",
             "append the items one by one",
         )
+    if isinstance(old, list) and fn is operator.imul and isinstance(value, Constant):
+        resolver.replace(old, old * value.value)
+        return old
     if isinstance(old, Instance):
         own = f"__i{IN_PLACE.get(fn, fn).__name__.strip('_')}__"
         answer = instances.method(resolver, old, own, [value], {})
@@ -497,9 +454,13 @@ def in_place(resolver: Resolver, fn: Callable, old: Any, value: Any, item: bool 
         return resolver.op(IN_PLACE.get(fn, fn), old, value)
     kind = type_of(old)
     if isinstance(kind, T.List):
-        if fn is not operator.iadd:
+        if fn is operator.iadd:
+            lists.extend(resolver, old, value)
+        elif fn is operator.imul:
+            more = resolver.op(operator.sub, value, Constant(1))
+            lists.extend(resolver, old, lists.repeated(resolver, old, more))
+        else:
             raise resolver.error("augmented assignment to a list")
-        _extend(resolver, old, value)
         return old
     if isinstance(kind, T.Unknown):
         raise resolver.error(
@@ -570,6 +531,13 @@ def get_item(resolver: Resolver, base: Any, index: Any) -> Any:
                 raise resolver.error("index out of range", f"there are {len(base)} items") from None
         if isinstance(index, Slice) and is_constant_slice(index):
             return base[python_slice(index)]
+        if isinstance(index, Slice):
+            lists.need_growing(resolver, base)
+            raise resolver.error(
+                "a slice of things of different kinds",
+                "its bounds are only known at run time",
+                "use bounds that are known when the function is compiled",
+            )
         if isinstance(index, Value):
             if index.uid in resolver.parameter_of:
                 raise NeedStatic(index)
@@ -599,14 +567,9 @@ def get_item(resolver: Resolver, base: Any, index: Any) -> Any:
             f"index into a {base.value.__class__.__name__}", "the index is not known"
         )
     kind = type_of(base)
-    path = path_of(resolver, index)
     if isinstance(kind, T.List):
-        if isinstance(path[0], Slice):
-            return _list_slice(resolver, base, path)
-        item = kind.item if kind.item is not None else T.UNKNOWN
-        out = resolver.value(item)
-        resolver.add(Op(operator.getitem, [base, path], {}, [out]))
-        return out
+        return lists.get_item(resolver, base, index)
+    path = path_of(resolver, index)
     if isinstance(kind, T.Array):
         try:
             type, _view = index_type(kind, path, resolver.fresh)
@@ -650,15 +613,6 @@ def python_slice(index: Slice) -> slice:
     return slice(index.start.value, index.stop.value, index.step.value)
 
 
-def _list_slice(resolver: Resolver, base: Value, path: tuple) -> Value:
-    """A slice of a list: a new list with the same items."""
-    snapshot = resolver.value(T.List(base.type.item))
-    resolver.add(Op(operator.getitem, [base, path], {}, [snapshot]))
-    out = resolver.value(T.List(base.type.item))
-    resolver.add(New(snapshot, out))
-    return out
-
-
 def set_item(resolver: Resolver, base: Any, index: Any, value: Any) -> None:
     """`base[index] = value`."""
     if isinstance(base, Instance):
@@ -675,28 +629,13 @@ def set_item(resolver: Resolver, base: Any, index: Any, value: Any) -> None:
         resolver.replace(base, {**base, index.value: resolver.settle(value)})
         return
     if isinstance(base, list):
-        if not isinstance(index, Constant) or not isinstance(index.value, int):
-            raise resolver.error(
-                "store into a list of things of different kinds",
-                "the index is not known at compile time",
-                "hold arrays of one shape",
-            )
-        changed = list(base)
-        if not -len(changed) <= index.value < len(changed):
-            raise resolver.error("index out of range", f"there are {len(changed)} items")
-        changed[index.value] = resolver.settle(value)
-        resolver.replace(base, changed)
+        lists.static_set_item(resolver, base, index, value)
         return
     if isinstance(base, Constant) and isinstance(base.value, np.ndarray):
         raise _global_write(resolver, base)
     kind = type_of(base)
     if isinstance(kind, T.List) and isinstance(base, Value):
-        path = path_of(resolver, index)
-        if isinstance(path[0], Slice):
-            raise resolver.error("store into a slice of a list", "", "store item by item")
-        _check_item(resolver, kind, value)
-        widen_list(resolver, base, value)
-        resolver.add(Store(base, path, resolver.operand(value)))
+        lists.set_item(resolver, base, index, value)
         return
     if isinstance(kind, T.Unknown):
         raise resolver.error(
@@ -718,15 +657,6 @@ def set_item(resolver: Resolver, base: Any, index: Any, value: Any) -> None:
     if isinstance(value, (list, tuple)):
         value = resolver.op(np.array, list(value))
     resolver.add(Store(base, path, resolver.operand(value)))
-
-
-def _check_item(resolver: Resolver, kind: T.List, value: Any) -> None:
-    if not isinstance(value, (Value, Constant)):
-        raise resolver.error(
-            "item of a list",
-            "lists that change hold numbers or arrays only",
-            "use several lists, one for each component",
-        )
 
 
 def unpacked(resolver: Resolver, value: Any, count: int | None) -> list:
@@ -902,7 +832,7 @@ def static_items(value: Any) -> list | None:
         return [Constant(key) for key in value]
     if isinstance(value, Constant) and isinstance(value.value, (str, range)):
         return [Constant(item) for item in value.value]
-    if isinstance(value, Sequence) and isinstance(value.length, _StaticLength):
+    if isinstance(value, Sequence) and isinstance(value.length, StaticLength):
         use_up(value)
         return [value.item(Constant(i)) for i in range(value.length.value)]
     return None
@@ -922,12 +852,12 @@ def use_up(walked: Sequence) -> None:
 def generator(resolver: Resolver, items: Any) -> Sequence:
     """A generator expression: its items, to be consumed at once."""
     if isinstance(items, list):
-        return Sequence(_StaticLength(len(items)), lambda i: items[i.value], lazy=True)
+        return Sequence(StaticLength(len(items)), lambda i: items[i.value], lazy=True)
     walked = sequence(resolver, items)
     return Sequence(walked.length, walked.item, lazy=True)
 
 
-class _StaticLength(Constant):
+class StaticLength(Constant):
     """The length of a sequence whose items exist at compile time."""
 
 
@@ -968,7 +898,7 @@ def sequence(resolver: Resolver, value: Any) -> Sequence:
         return Sequence(count, at)
     if isinstance(value, (tuple, list, dict)):
         items = static_items(value)
-        return Sequence(_StaticLength(len(items)), lambda i: items[_static_index(resolver, i)])
+        return Sequence(StaticLength(len(items)), lambda i: items[_static_index(resolver, i)])
     kind = type_of(value)
     if isinstance(kind, T.Array):
         if kind.shape is None or not kind.shape:
@@ -976,7 +906,7 @@ def sequence(resolver: Resolver, value: Any) -> Sequence:
         return Sequence(length(resolver, value, 0), lambda i: get_item(resolver, value, i))
     if isinstance(kind, T.List):
         known = kind.length.constant if kind.length is not None else None
-        count = resolver.op(len, value) if known is None else _StaticLength(known)
+        count = resolver.op(len, value) if known is None else StaticLength(known)
         return Sequence(count, lambda i: get_item(resolver, value, i))
     raise resolver.error(
         f"loop over a {_kind_name(kind)}",
@@ -1002,180 +932,6 @@ def _range_length(resolver: Resolver, value: RangeOf) -> Any:
     out = resolver.value(T.INT)
     resolver.add(Op(range_length, list(bounds), {}, [out]))
     return out
-
-
-def comprehension(resolver: Resolver, node: Any) -> Any:
-    """A list comprehension or generator: items of known structure, or a loop that appends."""
-    saved = {
-        name: resolver.frame.env.get(name, UNBOUND)
-        for generator in node.generators
-        for name in _target_names(generator.target)
-    }
-    static: Any = _static_comprehension(resolver, node.generators, node.elt)
-    if static is None:
-        out = resolver.value(T.List(None))
-        resolver.add(New([], out))
-        depth = len(resolver.frames) - 1
-        name = f"items of {id(node)}"
-        resolver.frames[depth].env[name] = out
-        _append_all(resolver, node, 0, out)
-        del resolver.frames[depth].env[name]
-        static = out
-    for name, value in saved.items():
-        if value is UNBOUND:
-            resolver.frame.env.pop(name, None)
-        else:
-            resolver.frame.env[name] = value
-    return static
-
-
-def _target_names(target: Any) -> list[str]:
-    return [n.id for n in gast.walk(target) if isinstance(n, gast.Name)]
-
-
-def _static_comprehension(resolver: Resolver, generators: list, element: Any) -> list | None:
-    """The items, where every loop walks things of known structure."""
-    if not generators:
-        return [resolver.eval(element)]
-    generator, *rest = generators
-    iterable = resolver.eval(generator.iter)
-    if resolver.fixed_origin is not None and isinstance(iterable, RangeOf):
-        iterable = constant_range(resolver, iterable)  # in a rule
-    if isinstance(iterable, (RangeOf, Value)) or (
-        isinstance(iterable, Sequence) and not isinstance(iterable.length, _StaticLength)
-    ):
-        return None
-    items = static_items(iterable)
-    if items is None:
-        return None
-    result: list = []
-    for item in items:
-        resolver.assign(generator.target, item)
-        tests = [resolver.truth(resolver.eval(test)) for test in generator.ifs]
-        if not all(isinstance(test, bool) for test in tests):
-            return None
-        if all(tests):
-            inner = _static_comprehension(resolver, rest, element)
-            if inner is None:
-                return None
-            result += inner
-    return result
-
-
-def _append_all(resolver: Resolver, node: Any, level: int, out: Value) -> None:
-    if level == len(node.generators):
-        item = resolver.eval(node.elt)
-        append(resolver, out, item)
-        return
-    generator = node.generators[level]
-    step = gast.Expr(value=Callback(lambda: _append_all(resolver, node, level + 1, out), node))
-    body: list = [gast.copy_location(step, node)]
-    for test in reversed(generator.ifs):
-        body = [gast.If(test=test, body=body, orelse=[])]
-    loop = gast.For(
-        target=generator.target, iter=generator.iter, body=body, orelse=[], type_comment=None
-    )
-    for part in gast.walk(loop):
-        if not hasattr(part, "lineno") and isinstance(part, (gast.stmt, gast.expr)):
-            gast.copy_location(part, node)
-    resolver.for_loop(loop)
-
-
-class Callback:
-    """An expression of a synthesised loop that runs code of the resolver."""
-
-    _fields = ()
-
-    def __init__(self, run: Callable[[], None], at: Any) -> None:
-        self.run = run
-        for name in ("lineno", "col_offset", "end_lineno", "end_col_offset"):
-            setattr(self, name, getattr(at, name))
-
-
-# ---------------------------------------------------------------------------------------------
-# lists
-
-
-def append(resolver: Resolver, target: Value, item: Any) -> None:
-    """`target.append(item)`; the first append says what the list holds."""
-    item = resolver.settle(item)
-    if (
-        isinstance(item, (tuple, list))
-        and is_operand(item)
-        and all(isinstance(type_of(i), T.Scalar) for i in item)
-    ):
-        raise resolver.error(
-            "append of a tuple or list",
-            "lists that grow hold numbers or arrays only",
-            "append an array (`np.array([...])`), or use one list for each component",
-        )
-    _check_item(resolver, target.type, item)
-    widen_list(resolver, target, item)
-    resolver.add(Append(target, resolver.operand(item)))
-
-
-def widen_list(resolver: Resolver, target: Value, item: Any) -> None:
-    """A list holds what is put into it: its type is that of all its items."""
-    widened = join(target.type.item, _stable(type_of(item)))
-    if widened != target.type.item:
-        if target.type.item is not None:
-            resolver.type_changes += 1
-        target.type = T.List(widened)
-
-
-def _stable(kind: Any) -> Any:
-    return T.Scalar(kind.kind, kind.dtype) if isinstance(kind, T.Scalar) else kind
-
-
-def _extend(resolver: Resolver, target: Value, items: Any) -> None:
-    static = static_items(items)
-    if static is not None:
-        for item in static:
-            append(resolver, target, item)
-        return
-    walked = sequence(resolver, items)
-    node = resolver.node
-
-    def run(index: Value) -> None:
-        append(resolver, target, walked.item(index))
-
-    simple_loop(resolver, walked.length, run, node)
-
-
-def simple_loop(resolver: Resolver, count: Any, run: Callable[[Value], None], node: Any) -> None:
-    """A loop that carries nothing."""
-    from adcompiler.ir.nodes import Block, Loop, Range
-
-    index = resolver.value(T.INT, "i")
-    block = Block([index])
-    with resolver.writing(block):
-        run(index)
-    domain = Range(Constant(0), resolver.operand(count), Constant(1))
-    resolver.add(Loop(domain, [], block, []))
-
-
-def list_method(resolver: Resolver, base: Value, name: str, args: list) -> Any:
-    if name == "append":
-        append(resolver, base, args[0])
-        return Constant(None)
-    if name == "extend":
-        _extend(resolver, base, args[0])
-        return Constant(None)
-    if name == "pop" and (not args or _is_minus_one(args[0])):
-        out = resolver.value(base.type.item or T.UNKNOWN)
-        resolver.add(Pop(base, out))
-        return out
-    if name == "copy":
-        return _list_slice(resolver, base, (Slice(*[Constant(None)] * 3),))
-    raise resolver.error(
-        f"`.{name}` of a list",
-        "only append, extend, pop() and copy are compiled",
-        "use an array, or append and index",
-    )
-
-
-def _is_minus_one(value: Any) -> bool:
-    return isinstance(value, Constant) and value.value == -1
 
 
 # ---------------------------------------------------------------------------------------------
@@ -1305,6 +1061,7 @@ def call_known(resolver: Resolver, fn: Callable, args: list, keywords: dict) -> 
         )
     keywords.pop("where", None)
     args = [_snapshot_items(resolver, arg) for arg in args]
+    fn, args, keywords = lists.as_arrays(resolver, fn, args, keywords)
     result = apply(resolver, fn, args, keywords)
     if where is not None:
         if isinstance(out, tuple):
@@ -1366,11 +1123,11 @@ def _call_method(resolver: Resolver, method: Method, args: list, keywords: dict)
     base, name = method.receiver, method.name
     kind = type_of(base) if isinstance(base, (Value, Constant)) else None
     if isinstance(kind, T.List) and isinstance(base, Value):
-        return list_method(resolver, base, name, args)
+        return lists.method(resolver, base, name, args, keywords)
     if isinstance(base, dict):
         return _dict_method(resolver, base, name, args, keywords)
     if isinstance(base, list):
-        return _static_list_method(resolver, base, name, args)
+        return lists.static_method(resolver, base, name, args, keywords)
     if isinstance(base, tuple) and name == "_replace":
         return base._replace(**keywords)  # type: ignore[attr-defined]
     if isinstance(base, tuple) and name == "_asdict":
@@ -1440,33 +1197,6 @@ def _array_method(resolver: Resolver, base: Any, name: str, args: list, keywords
     if method is None:
         raise resolver.error(f"`.{name}()`", "arrays have no such method")
     return call_known(resolver, method, [base, *args], keywords)
-
-
-def _static_list_method(resolver: Resolver, base: list, name: str, args: list) -> Any:
-    """A method of a list of known structure: the list is replaced by a changed one."""
-    changed = list(base)
-    result: Any = Constant(None)
-    position = args[0].value if args and isinstance(args[0], Constant) else None
-    if name == "append":
-        changed.append(resolver.settle(args[0]))
-    elif name == "extend" and static_items(args[0]) is not None:
-        changed += static_items(args[0]) or []
-    elif name == "pop" and (not args or position is not None):
-        result = changed.pop(*([position] if args else []))
-    elif name == "insert" and position is not None:
-        changed.insert(position, resolver.settle(args[1]))
-    elif name == "reverse":
-        changed.reverse()
-    elif name == "copy":
-        return changed
-    else:
-        raise resolver.error(
-            f"`.{name}` of a list of things of different kinds",
-            "such lists are taken apart at compile time",
-            "write the list out, or hold arrays of one shape",
-        )
-    resolver.replace(base, changed)
-    return result
 
 
 def _dict_method(resolver: Resolver, base: dict, name: str, args: list, keywords: dict) -> Any:
@@ -1541,9 +1271,9 @@ def _call_zip(resolver: Resolver, args: list, keywords: dict) -> Any:
     lengths = [s.length for s in inner]
     if all(isinstance(n, Constant) for n in lengths):
         count = min(n.value for n in lengths)
-        static = any(isinstance(n, _StaticLength) for n in lengths)
-        total: Any = _StaticLength(count) if static else Constant(count)
-    elif any(isinstance(n, _StaticLength) for n in lengths):
+        static = any(isinstance(n, StaticLength) for n in lengths)
+        total: Any = StaticLength(count) if static else Constant(count)
+    elif any(isinstance(n, StaticLength) for n in lengths):
         raise resolver.error(
             "zip of things of known and unknown number", "", "index the array instead"
         )
@@ -1559,7 +1289,7 @@ def _call_reversed(resolver: Resolver, args: list, keywords: dict) -> Any:
     items = static_items(args[0])
     if items is not None:
         items = items[::-1]
-        return Sequence(_StaticLength(len(items)), lambda i: items[_static_index(resolver, i)])
+        return Sequence(StaticLength(len(items)), lambda i: items[_static_index(resolver, i)])
     inner = sequence(resolver, args[0])
     last = resolver.op(operator.sub, inner.length, Constant(1))
     return Sequence(inner.length, lambda i: inner.item(resolver.op(operator.sub, last, i)))
@@ -1587,15 +1317,14 @@ def _call_len(resolver: Resolver, args: list, keywords: dict) -> Any:
     return NotImplemented
 
 
-def _call_list(resolver: Resolver, args: list, keywords: dict) -> Any:
+def call_list(resolver: Resolver, args: list, keywords: dict) -> Any:
     if not args:
         return []
     items = static_items(args[0])
     if items is not None:
         return items
-    out = resolver.value(T.List(None))
-    resolver.add(New([], out))
-    _extend(resolver, out, args[0])
+    out = lists.empty(resolver)
+    lists.extend(resolver, out, args[0])
     return out
 
 
@@ -1636,14 +1365,14 @@ def _fold_items(
     from adcompiler.ir.nodes import Block, Loop, Range
 
     kind = type_of(start)
-    form = _stable(kind)
+    form = lists.stable(kind)
     for _ in range(4):
         index = resolver.value(T.INT, "i")
         total = resolver.value(form, "total")
         block = Block([index, total])
         with resolver.writing(block):
             result = resolver.op(fn, total, walked.item(index))
-        wider = join(form, _stable(type_of(result)))
+        wider = join(form, lists.stable(type_of(result)))
         if wider == form:
             break
         form = wider
@@ -1657,9 +1386,11 @@ def _fold_items(
 def _call_minmax(fn: Callable) -> Callable:
     def minmax(resolver: Resolver, args: list, keywords: dict) -> Any:
         items = static_items(args[0]) if len(args) == 1 else args
+        if len(args) == 1 and set(keywords) == {"key"}:
+            return lists.best_by_key(resolver, args[0], keywords["key"], fn)
         if keywords:
             raise resolver.error(
-                f"`{fn.__name__}` with a key", "", f"use np.arg{fn.__name__} and an index"
+                f"`{fn.__name__}` with these arguments", "", "write the choice as a loop"
             )
         if items is None:
             walked = sequence(resolver, args[0])
@@ -1671,6 +1402,35 @@ def _call_minmax(fn: Callable) -> Callable:
         return result
 
     return minmax
+
+
+def _call_any(fn: Callable) -> Callable:
+    """`any(items)` or `all(items)`: the tests of a list or generator."""
+
+    def call_any(resolver: Resolver, args: list, keywords: dict) -> Any:
+        if len(args) != 1 or isinstance(type_of(args[0]), T.Array):
+            return NotImplemented
+        items = static_items(args[0])
+        if items is None:
+            items = call_list(resolver, args, {})
+        if isinstance(items, list):
+            tests = [resolver.truth(item) for item in items]
+            if any(test is (fn is any) for test in tests):
+                return Constant(fn is any)
+            items = [test for test in tests if not isinstance(test, bool)]
+            if not items:
+                return Constant(fn is all)
+        elif not isinstance(items.type.item, T.Scalar | None):
+            raise resolver.error(
+                f"`{fn.__name__}` of a list of arrays, lists or tuples",
+                "only numbers are tested",
+                "give it a generator: `any(test(x) for x in xs)`",
+            )
+        out = resolver.value(T.BOOL)
+        resolver.add(Op(fn, [resolver.operand(items)], {}, [out]))
+        return out
+
+    return call_any
 
 
 def _call_isinstance(resolver: Resolver, args: list, keywords: dict) -> Any:
@@ -1826,22 +1586,12 @@ def _call_dict(resolver: Resolver, args: list, keywords: dict) -> Any:
     return {**base, **keywords}
 
 
-def _call_array(resolver: Resolver, args: list, keywords: dict) -> Any:
-    """`np.array([a, b])` of numbers is an operation; of a list that grew, a stack of it."""
-    value = args[0]
-    if isinstance(value, Value) and isinstance(value.type, T.List):
-        if keywords and set(keywords) != {"dtype"} or len(args) > 1:
-            raise resolver.error("`np.array` of a list with these arguments")
-        return apply(resolver, np.stack, [value], {})
-    return NotImplemented
-
-
 def _call_map(resolver: Resolver, args: list, keywords: dict) -> Any:
     fn, *rest = args
     lists = [static_items(arg) for arg in rest]
     if all(items is not None for items in lists):
         results = [call(resolver, fn, list(items), {}) for items in zip(*lists, strict=True)]
-        return Sequence(_StaticLength(len(results)), lambda i: results[i.value], lazy=True)
+        return Sequence(StaticLength(len(results)), lambda i: results[i.value], lazy=True)
     inner = [sequence(resolver, arg) for arg in rest]
     if len(inner) != 1:
         raise resolver.error("`map` over several sequences", "", "use a comprehension")
@@ -1856,9 +1606,10 @@ SPECIAL: dict[Any, Callable] = {
     builtins.zip: _call_zip,
     builtins.reversed: _call_reversed,
     builtins.len: _call_len,
-    builtins.list: _call_list,
+    builtins.list: call_list,
     builtins.tuple: _call_tuple,
     builtins.sum: _call_sum,
+    builtins.sorted: lambda resolver, args, keywords: lists.call_sorted(resolver, args, keywords),
     builtins.min: _call_minmax(min),
     builtins.max: _call_minmax(max),
     builtins.isinstance: _call_isinstance,
@@ -1888,6 +1639,8 @@ SPECIAL: dict[Any, Callable] = {
     np.real: _call_part("real"),
     np.imag: _call_part("imag"),
     np.copyto: _call_copyto,
-    np.array: _call_array,
-    np.asarray: _call_array,
+    np.array: lambda resolver, args, keywords: lists.call_array(resolver, args, keywords),
+    np.asarray: lambda resolver, args, keywords: lists.call_array(resolver, args, keywords),
+    builtins.any: _call_any(any),
+    builtins.all: _call_any(all),
 }

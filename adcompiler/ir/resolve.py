@@ -24,15 +24,14 @@ import gast
 import numpy as np
 
 from adcompiler import errors, runtime
-from adcompiler.ir import abstract, heap, instances, operations, recursion
+from adcompiler.ir import abstract, heap, instances, list_methods, lists, operations, recursion
 from adcompiler.ir import types as T
 from adcompiler.ir.abstract import Closure, Items, Leaf, Mismatch, Static
-from adcompiler.ir.guards import Guard, NeedStatic, NeedUnroll, contents_of
-from adcompiler.ir.infer import dim_of, join, type_of
+from adcompiler.ir.guards import Guard, NeedGrowing, NeedStatic, NeedUnroll, contents_of
+from adcompiler.ir.infer import dim_of
 from adcompiler.ir.joins import Arm, Conflict, Join
 from adcompiler.ir.nodes import (
     UNBOUND,
-    Append,
     Block,
     Constant,
     Function,
@@ -41,13 +40,11 @@ from adcompiler.ir.nodes import (
     New,
     Op,
     Origin,
-    Pop,
     Raise,
     Range,
     Slice,
     Statement,
     Value,
-    walk,
 )
 from adcompiler.ir.parse import Tree, assigned_names, parse
 
@@ -91,6 +88,11 @@ class Frame:
     """What the parameters were bound to."""
     calls: tuple = ()
     """Where it was called, innermost first."""
+    site: errors.Position | None = None
+    """In a function of the library: where the user called what it stands for."""
+
+    def position(self, node: Any) -> errors.Position:
+        return self.site or self.tree.position(node)
 
 
 class Resolver:
@@ -119,8 +121,18 @@ class Resolver:
         self.pending: list[set[tuple[int, str]]] = []
         """Names that loops around may bind in an earlier trip: what they are is not known yet."""
         self.waited = False
-        self.type_changes = 0
-        """How often it was found that a list holds more than was known."""
+        self.patience = 0
+        """How many of the loops around may learn more in another attempt."""
+        self.kinds = lists.Kinds()
+        self.born: dict[int, tuple[list, int]] = {}
+        """Lists of known structure by identity, each with the node that made it."""
+        self.growing: set[int] = set()
+        """Nodes whose lists are objects of the IR."""
+        self.listed: dict[int, Any] = {}
+        """Dicts and objects that a list holds as they were when it got them: not to be changed."""
+        self.alive: list[set[int]] = []
+        """The dicts and objects, by identity, that there were before each loop around."""
+        self.newly_listed = 0
         self.maybe_unbound: set[Value] = set()
         self.checked: set[tuple[Block, Value]] = set()
         self.outer: dict[tuple[int, str], Any] = {}
@@ -179,7 +191,7 @@ class Resolver:
         node = node if node is not None else self.node
         if node is None or self.frame is None:
             return None
-        return self.frame.tree.position(node)
+        return self.frame.position(node)
 
     def error(self, message: str, reason: str = "", remedy: str = "") -> errors.ResolveError:
         return errors.ResolveError(message, reason=reason, remedy=remedy, position=self.position())
@@ -216,18 +228,26 @@ class Resolver:
         saved = self.frame, self.node, self.origin
         calls: tuple = ()
         if saved[0] is not None and saved[1] is not None and self.fixed_origin is None:
-            calls = (saved[0].tree.position(saved[1]), *saved[0].calls)
+            calls = (saved[0].position(saved[1]), *saved[0].calls)
         self.frame = Frame(tree, env, parent, arguments=dict(env), calls=calls)
+        if tree.globals is vars(list_methods) and saved[0] is not None:
+            self.frame.site = saved[0].position(saved[1])
+            self.frame.calls = saved[0].calls
         self.frames.append(self.frame)
         try:
             return self.run(tree.node.body)
         except errors.AdcompilerError as error:
             if saved[0] is not None and self.fixed_origin is None and saved[1] is not None:
-                error.called_from(saved[0].tree.position(saved[1]))
+                if self.frame.site is None:
+                    error.called_from(saved[0].position(saved[1]))
             raise
         finally:
             self.frames.pop()
             self.frame, self.node, self.origin = saved
+
+    def run_library(self, function: Callable, args: list) -> Any:
+        """Interpret a function of `list_methods` in place of what the user wrote."""
+        return self.interpret(parse(function), self.bind(parse(function), args, {}, (), {}), None)
 
     def bind(
         self,
@@ -325,7 +345,7 @@ class Resolver:
 
     def enter(self, node: Any) -> None:
         self.node = node
-        if self.fixed_origin is None:
+        if self.fixed_origin is None and self.frame.site is None:
             tree = self.frame.tree
             self.origin = Origin(tree.position(node), tree.quote(node), calls=self.frame.calls)
 
@@ -360,9 +380,13 @@ class Resolver:
                 self.import_(node)
             case gast.Delete():
                 for item in node.targets:
-                    if not isinstance(item, gast.Name):
-                        raise self.unsupported(node, "`del` of an item")
-                    self.frame.env.pop(item.id, None)
+                    if isinstance(item, gast.Name):
+                        self.frame.env.pop(item.id, None)
+                    elif isinstance(item, gast.Subscript):
+                        base = self.eval(item.value)
+                        lists.delete_item(self, base, self.eval(item.slice))
+                    else:
+                        raise self.unsupported(node, "`del` of this form")
             case gast.With():
                 self.with_(node)
             case gast.Nonlocal():
@@ -522,6 +546,12 @@ class Resolver:
                 "which one it is, is decided when the program runs",
                 "change it in each branch, or copy it first",
             )
+        if id(thing) in self.listed:
+            raise self.error(
+                "change of a dict or object that a list holds",
+                "the list holds what it was when it was put in",
+                "change it before, or put a new one into the list: `xs[i] = ...`",
+            )
         self.changed_arguments = self.changed_arguments or id(thing) in self.argument_objects
         heap.put(thing, new)
 
@@ -532,30 +562,23 @@ class Resolver:
 
     def settle(self, value: Any) -> Any:
         """A list that gets a name becomes an object that can be appended to."""
-        if (
-            self.fixed_origin is None
-            and type(value) is list
-            and all(
-                isinstance(item, (Value, Constant))
-                and not operations.is_static_only(item)
-                and not operations.is_list(item)
-                for item in value
-            )
-            and not self.is_held(value)
-        ):
-            items = [type_of(item) for item in value]
-            item = functools.reduce(join, items) if items else None
-            if not isinstance(item, (T.Unknown, T.Object)):
-                out = self.value(T.List(item))
-                self.add(New(list(value), out))
-                return out
-        return value
+        return lists.settle(self, value)
+
+    def enlist(self, thing: Any) -> None:
+        """A dict or object is put into a list, or read from one."""
+        if id(thing) not in self.listed:
+            self.listed[id(thing)] = thing
+            if any(id(thing) in there for there in self.alive):
+                self.newly_listed += 1  # an earlier statement of the loop may have changed it
 
     def unpack(self, targets: list, value: Any) -> None:
         stars = [i for i, t in enumerate(targets) if isinstance(t, gast.Starred)]
-        items = operations.unpacked(self, value, None if stars else len(targets))
         if stars:
             at = stars[0]
+            if lists.is_grown(value) or isinstance(getattr(value, "type", None), T.Array):
+                self.unpack_starred(targets, value, at)
+                return
+            items = operations.unpacked(self, value, None)
             after = len(targets) - at - 1
             if len(items) < at + after:
                 raise self.error("unpacking", f"{len(items)} values for {len(targets)} targets")
@@ -564,6 +587,7 @@ class Resolver:
             for target, item in zip(targets, groups, strict=True):
                 self.assign(target.value if isinstance(target, gast.Starred) else target, item)
             return
+        items = operations.unpacked(self, value, len(targets))
         if len(items) != len(targets):
             raise self.error(
                 "unpacking",
@@ -572,6 +596,21 @@ class Resolver:
             )
         for target, item in zip(targets, items, strict=True):
             self.assign(target, item)
+
+    def unpack_starred(self, targets: list, value: Any, at: int) -> None:
+        """`a, *rest, b = items`, where the number of items is not known."""
+        after = len(targets) - at - 1
+        out = self.value(T.Object(type(None)))
+        count = Constant(at + after)
+        self.add(Op(runtime.check_enough, [value, count], {}, [out], effect=True))
+        rest = Slice(Constant(at), Constant(-after if after else None), Constant(None))
+        for k, target in enumerate(targets):
+            if k == at:
+                items = operations.get_item(self, value, rest)
+                self.assign(target.value, operations.call_list(self, [items], {}))
+            else:
+                place = Constant(k if k < at else k - len(targets))
+                self.assign(target, operations.get_item(self, value, place))
 
     def augment(self, node: gast.AugAssign) -> None:
         fn = IN_PLACE.get(type(node.op), BINARY.get(type(node.op)))
@@ -704,7 +743,7 @@ class Resolver:
         try:
             self.loop(node, domain, head, node.target.id if simple else "i")
             if isinstance(iterable, Value) and isinstance(iterable.type, T.List):
-                self.refuse_growing(iterable)
+                lists.refuse_growing(self, iterable)
         except NeedUnroll as need:
             if need.index not in self.index_of.get(key, ()):
                 raise
@@ -713,20 +752,6 @@ class Resolver:
             self.for_loop(node)
 
     index_of: dict[Any, list]
-
-    def refuse_growing(self, items: Value) -> None:
-        """A list that changes while a loop walks it."""
-        loop = self.block.statements[-1]
-        assert isinstance(loop, Loop)
-        for statement in walk(loop.body):
-            if isinstance(statement, (Append, Pop)):
-                born = statement.ref in self.fresh_lists
-                if statement.ref is items or not born or items not in self.fresh_lists:
-                    raise self.error(
-                        "a list that grows or shrinks while a loop walks it",
-                        "how often the loop runs would depend on it",
-                        "walk a copy (`for x in list(xs)`), or use `while`",
-                    )
 
     def loop_key(self, node: Any) -> tuple:
         return (id(node), *(id(frame.tree) for frame in self.frames), len(self.frames))
@@ -799,6 +824,8 @@ class Resolver:
         strict = False
         conflicts: set[tuple[int, str]] = set()
         """Names that no structure of what they stand for holds: an error where they are read."""
+        held: set[tuple[int, str]] = set()
+        """Places that hold what lists hold too."""
         for _attempt in range(14):
             start = self.fresh()[1]
             block = Block()
@@ -819,9 +846,13 @@ class Resolver:
                     self.maybe_unbound.update(_values(params[place]))
             self.enter_state(params, objects)
             self.enter_conflicts(conflicts)
-            changes = self.type_changes
+            for place in held & forms.keys():
+                self.enlist_all(objects.get(place), params[place])
+            changes = self.kinds.changes, self.newly_listed
             unknown = {p for p, form in forms.items() if isinstance(form, abstract.Nothing)}
             self.pending.append(set() if strict else unknown)
+            self.patience += not strict
+            self.alive.append(set(there))
             waited_before, self.waited = self.waited, False
             with self.writing(block):
                 try:
@@ -833,6 +864,8 @@ class Resolver:
                     dead = True
                 finally:
                     self.pending.pop()
+                    self.patience -= not strict
+                    self.alive.pop()
                     waited, self.waited = self.waited, waited_before or self.waited
             results = {
                 (depth, name): heap.contents(objects[depth, name])
@@ -843,9 +876,16 @@ class Resolver:
             flag = self.frame.env.get(stop, UNBOUND) if stop is not None else None
             heap.put_back(before, self.frames)
             self.node, self.origin = outer_node, outer_origin
-            settled = changes == self.type_changes
+            for place in forms:
+                if not dead:
+                    lists.join_lists(self, params[place], results[place])
+                lists.join_lists(self, params[place], names[place])
+            settled = changes == (self.kinds.changes, self.newly_listed)
             for place, form in list(forms.items()):
                 result = UNBOUND if dead else results[place]
+                if place not in held and self.holds_listed(result):
+                    held.add(place)
+                    settled = False
                 after = abstract.structure(result, known=there)
                 apart = self.told_apart(form, after, place, before)
                 try:
@@ -853,6 +893,9 @@ class Resolver:
                         apart, after, self.carried_dim(entry, place, start)
                     )
                 except Mismatch:
+                    for thing in [objects.get(place), names[place], result]:
+                        for items in lists.lists_among(thing):
+                            lists.need_growing(self, items)
                     if place not in objects:
                         conflicts.add(place)
                         del forms[place], names[place]
@@ -893,6 +936,10 @@ class Resolver:
         state = {place: abstract.build(form, out, place[1]) for place, form in forms.items()}
         self.enter_state(state, objects)
         self.enter_conflicts(conflicts)
+        for place, built in state.items():
+            lists.join_lists(self, built, params[place])
+            if place in held:
+                self.enlist_all(objects.get(place), built)
         self.freeze_made(results, state, there)
         for (depth, name), built in state.items():
             result = UNBOUND if dead else results[depth, name]
@@ -920,6 +967,21 @@ class Resolver:
         """
         for depth, name in places:
             self.frames[depth].env[name] = Conflict(name, of_trips=True)
+
+    def holds_listed(self, value: Any) -> bool:
+        return any(key in self.listed for key in heap.objects_among([value]))
+
+    def enlist_all(self, thing: Any, value: Any) -> None:
+        """What a loop carries stands for something that a list holds."""
+        for found in heap.objects_among([value]).values():
+            if found is not value or thing is None:
+                self.enlist(found)
+
+    def wait_for_item(self) -> None:
+        """In a loop, a list that holds nothing yet may get items in an earlier trip."""
+        if self.patience:
+            self.waited = True
+            raise recursion.Bottom
 
     def told_apart(self, form: Any, after: Any, place: tuple[int, str], before: Any) -> Any:
         """A name that gets another list or dict in each trip is told by what that contains."""
@@ -1022,7 +1084,10 @@ class Resolver:
         outer = self.node
         self.node = node
         try:
-            return self._eval(node)
+            value = self._eval(node)
+            if type(value) is list and isinstance(node, _MAKERS):
+                self.born.setdefault(id(value), (value, id(node)))
+            return value
         finally:
             self.node = outer
 
@@ -1087,7 +1152,7 @@ class Resolver:
                 return self.formatted(node)
             case gast.Starred():
                 raise self.unsupported(node, "starred expression here")
-            case operations.Callback():
+            case lists.Callback():
                 return node.run()
         raise self.unsupported(node, f"`{type(node).__name__}` expression")
 
@@ -1183,7 +1248,7 @@ class Resolver:
 
     def comprehension(self, node: Any) -> Any:
         """A list comprehension: a loop that appends, or a list of known items."""
-        return operations.comprehension(self, node)
+        return lists.comprehension(self, node)
 
     def call_expression(self, node: gast.Call) -> Any:
         fn = self.eval(node.func)
@@ -1342,6 +1407,10 @@ class Resolver:
             self.guards[id(holder), name] = Guard(holder, name, value, contents)
 
 
+_MAKERS = (gast.List, gast.ListComp, gast.Call, gast.BinOp, gast.Subscript)
+"""Expressions that may make a new list."""
+
+
 def _values(value: Any) -> list[Value]:
     """The run-time values in an abstract value."""
     if isinstance(value, Value):
@@ -1395,10 +1464,26 @@ def resolve(
     `object_classes` tells which objects of a function may share storage; `derive` and
     `derive_forward` differentiate a function that is called in this one.
     """
-    resolver = Resolver()
-    resolver.object_classes = object_classes
-    resolver.derive = derive
-    resolver.derive_forward = derive_forward
+    given = heap.objects_among([*args, *keywords.values()])
+    before = [(thing, heap.contents(thing)) for thing in given.values()]
+    growing: set[int] = set()
+    while True:
+        resolver = Resolver()
+        resolver.growing = growing
+        resolver.object_classes = object_classes
+        resolver.derive = derive
+        resolver.derive_forward = derive_forward
+        try:
+            return _resolve(resolver, function, args, keywords, leaves)
+        except NeedGrowing as need:
+            growing.add(need.key)
+            for thing, held in before:
+                heap.put(thing, held)
+
+
+def _resolve(
+    resolver: Resolver, function: Callable, args: list, keywords: dict, leaves: list
+) -> tuple[Function, abstract.Structure, Resolver]:
     for leaf in leaves:
         resolver.parameter_of[leaf.value.uid] = leaf.path
     resolver.note_objects([*args], resolver.argument_objects)

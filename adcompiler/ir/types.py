@@ -136,6 +136,18 @@ class Tuple:
 
 
 @dataclass(frozen=True, slots=True)
+class Record:
+    """What a list holds that has components: a tuple, dict, or object of the class `kind`.
+
+    `keys` are those of a dict, or the fields of an object.  `passes.columns` takes it apart.
+    """
+
+    kind: type
+    keys: tuple
+    items: tuple
+
+
+@dataclass(frozen=True, slots=True)
 class Ref:
     """A reference to memory that holds a value of type `target`."""
 
@@ -180,7 +192,7 @@ def is_float(type: Any) -> bool:
             return type.kind in ("float", "complex")
         case List(item=item):
             return item is None or is_float(item)
-        case Tuple(items=items):
+        case Tuple(items=items) | Record(items=items):
             return any(is_float(item) for item in items)
         case Ref(target=target):
             return is_float(target)

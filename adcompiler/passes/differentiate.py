@@ -246,21 +246,21 @@ class _Reverse:
                             shadow,
                         ),
                     )
-                case Append(ref=ref, value=value) if self.has_carried_shadow(value):
+                case Append(ref=ref, value=value, at=at) if self.has_carried_shadow(value):
                     self.insert(
                         out,
                         statement,
-                        Append(self.carried_shadow[ref], self.carried_shadow[value]),
+                        Append(self.carried_shadow[ref], self.carried_shadow[value], at),
                     )
-                case Append(ref=ref, value=value) if self.has_carried_shadow(ref):
+                case Append(ref=ref, value=value, at=at) if self.has_carried_shadow(ref):
                     # A list of numbers or arrays: its shadow has a zero for each of them.
                     zero = self.zero_item(value, statement, out)
-                    self.insert(out, statement, Append(self.carried_shadow[ref], zero))
-                case Pop(ref=ref, out=item) if self.has_carried_shadow(ref) and not T.is_ref(
+                    self.insert(out, statement, Append(self.carried_shadow[ref], zero, at))
+                case Pop(ref=ref, out=item, at=at) if self.has_carried_shadow(ref) and not T.is_ref(
                     item.type
                 ):
                     dropped = Value(None, item.type)
-                    self.insert(out, statement, Pop(self.carried_shadow[ref], dropped))
+                    self.insert(out, statement, Pop(self.carried_shadow[ref], dropped, at))
                 case Load(ref=ref, path=path, out=item) if self.has_carried_shadow(item):
                     shadow = self.shadow_value(item)
                     self.insert(out, statement, Load(self.carried_shadow[ref], path, shadow))
@@ -270,9 +270,9 @@ class _Reverse:
                         statement,
                         Store(self.carried_shadow[ref], path, self.carried_shadow[value]),
                     )
-                case Pop(ref=ref, out=item) if self.has_carried_shadow(item):
+                case Pop(ref=ref, out=item, at=at) if self.has_carried_shadow(item):
                     shadow = self.shadow_value(item)
-                    self.insert(out, statement, Pop(self.carried_shadow[ref], shadow))
+                    self.insert(out, statement, Pop(self.carried_shadow[ref], shadow, at))
                 case If():
                     self.carry_shadows(statement.then)
                     self.carry_shadows(statement.orelse)
@@ -610,7 +610,13 @@ class _Reverse:
             case Load(ref=ref, path=path, out=out):
                 if not T.is_ref(out.type) and self.is_active(out):
                     g = self.take(out)
-                    if g is not None and not isinstance(out.type, T.List):
+                    if g is not None and isinstance(out.type, T.List):
+                        raise self.refusal(
+                            "a list of lists, read as a whole",
+                            "its adjoint would be a list of lists too",
+                            "make an array of it, or read it item by item",
+                        )
+                    if g is not None:
                         self.writer.add(Accumulate(self.shadow(ref), path, g))
             case Store():
                 self.store(statement)
@@ -619,18 +625,18 @@ class _Reverse:
                 if self.is_active(ref) and self.is_active(value):
                     g = self.load(self.shadow(ref), path, place_type(self.writer, statement))
                     self.contribute(value, self.writer.fitted(g, value))
-            case Append(ref=ref, value=value):
+            case Append(ref=ref, value=value, at=at):
                 self.writer.add(Restore(statement))
                 if self.is_active(ref) and not self.holds_references(ref):
                     item = Value(None, T.target(ref.type).item)
-                    self.writer.add(Pop(self.shadow(ref), item))
+                    self.writer.add(Pop(self.shadow(ref), item, at))
                     self.contribute(value, item)
-            case Pop(ref=ref, out=out):
+            case Pop(ref=ref, out=out, at=at):
                 self.writer.add(Restore(statement))
                 if self.is_active(ref) and not self.holds_references(ref):
                     g = self.take(out)
                     g = self.writer.zeros(out) if g is None else g
-                    self.writer.add(Append(self.shadow(ref), g))
+                    self.writer.add(Append(self.shadow(ref), g, at))
             case If():
                 self.branch(statement)
             case Loop():
@@ -717,8 +723,8 @@ class _Reverse:
         if is_array_of_items(op):
             self.contribute_entries(op.args[0], g[0], ())
             return
-        if is_stack_of_list(op):
-            self.unstack(op, g[0])
+        if is_joined_list(op):
+            self.unjoin(op, g[0])
             return
         if book.lookup(split_name(op)) is None:
             raise no_rule(op, self.writer.position())
@@ -833,10 +839,15 @@ class _Reverse:
                 part = operations.get_item(self.writer, g, (*path, Constant(k)))
                 self.contribute(item, self.writer.fitted(part, item))
 
-    def unstack(self, op: Op, g: Operand) -> None:
-        """The adjoint of `np.stack(xs)` of a list: each item takes its row."""
+    def unjoin(self, op: Op, g: Operand) -> None:
+        """The adjoint of `np.stack(xs)` or `np.concatenate(xs)` of a list: each takes its part."""
         _rule, bound = bind_rule(op)
+        stacked = book.canonical(op.fn) is np.stack
         axis = bound.get("axis", Constant(0)).value
+        if axis is None or not set(bound) <= {"arrays", "axis"}:
+            raise self.refusal(
+                f"`{op.fn.__name__}` of a list with these arguments", "", "give it an axis alone"
+            )
         made = self.record.definition[op.args[0]]
         if not isinstance(made, Load) or made.path != ():
             raise self.refusal(
@@ -850,18 +861,27 @@ class _Reverse:
             if rank is None:
                 raise self.refusal("a negative axis here", "the rank is not known", "axis=0")
             axis += rank
-        from adcompiler.ir import operations
+        from adcompiler.ir import lists, operations
         from adcompiler.ir.nodes import Slice
 
         full = Slice(Constant(None), Constant(None), Constant(None))
 
+        if not stacked:
+            joints = self.writer.value(T.List(T.INT))
+            self.writer.add(Op(runtime.joints, [op.args[0], Constant(axis)], {}, [joints]))
+
         def body(index: Value) -> None:
-            row = operations.get_item(self.writer, g, (*[full] * axis, index))
+            taken: Any = index
+            if not stacked:
+                after = self.writer.op(operator.add, index, Constant(1))
+                ends = [operations.get_item(self.writer, joints, place) for place in (index, after)]
+                taken = Slice(ends[0], ends[1], Constant(None))
+            row = operations.get_item(self.writer, g, (*[full] * axis, taken))
             self.writer.add(Accumulate(shadow, (index,), row))
 
         count = self.writer.value(T.INT)
         self.writer.add(Op(len, [shadow], {}, [count]))
-        operations.simple_loop(self.writer, count, body, None)
+        lists.simple_loop(self.writer, count, body, None)
 
     # -- control flow -------------------------------------------------------------------------
 
@@ -1141,9 +1161,10 @@ def split_name(op: Op) -> Any:
     return split_call(op)[0]
 
 
-def is_stack_of_list(op: Op) -> bool:
+def is_joined_list(op: Op) -> bool:
     return (
-        book.canonical(op.fn) is np.stack
+        book.canonical(op.fn) in (np.stack, np.concatenate)
+        and bool(op.args)
         and isinstance(op.args[0], Value)
         and isinstance(op.args[0].type, T.List)
     )

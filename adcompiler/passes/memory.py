@@ -47,6 +47,7 @@ from adcompiler.ir.nodes import (
     Operand,
     Pop,
     Raise,
+    Range,
     Slice,
     Statement,
     Store,
@@ -57,6 +58,7 @@ from adcompiler.ir.nodes import (
     substitute,
     walk,
 )
+from adcompiler.passes.columns import split_records
 from adcompiler.rules import book
 
 SHAPE_ONLY = {
@@ -132,11 +134,12 @@ def _is_number(type: Any) -> bool:
 
 
 def is_object(type: Any) -> bool:
-    return isinstance(type, (T.Array, T.List, T.Unknown))
+    return isinstance(type, (T.Array, T.List, T.Record, T.Unknown))
 
 
 def to_memory(function: Function) -> Function:
     """The function with memory for what is written; changes it in place."""
+    split_records(function, object_classes)
     return _ToMemory(function).run()
 
 
@@ -207,6 +210,7 @@ class _ToMemory:
                 kind = type_of(statement.value)
                 kind = T.Scalar(kind.kind, kind.dtype) if isinstance(kind, T.Scalar) else kind
                 items[root] = join(items.get(root), kind)
+        self.settle_inner(items)
         for value in list(self.classes.members()):
             if isinstance(value.type, T.List):
                 item = items[self.classes.find(value)]
@@ -219,6 +223,19 @@ class _ToMemory:
                 ):
                     if isinstance(holder.type, T.List):
                         self.check_read(statement, holder.type.item, out)
+
+    def settle_inner(self, items: dict[Any, Any]) -> None:
+        """What lists inside lists hold is known under the names of the inner ones."""
+        for _ in items:
+            changed = False
+            for root, item in list(items.items()):
+                if isinstance(item, T.List) and root in self.contents:
+                    inner = items.get(self.classes.find(self.contents[root]), item.item)
+                    if item != T.List(inner):
+                        items[root] = T.List(inner)
+                        changed = True
+            if not changed:
+                return
 
     def check_read(self, statement: Statement, item: Any, out: Value) -> None:
         """A number read from a list must not have been taken for an integer too early."""
@@ -306,9 +323,10 @@ class _ToMemory:
                             self.join(first, self.content(out) if held else out)
                 if isinstance(first, Value) and statement.outs:
                     if isinstance(first.type, T.List) and statement.fn is operator.getitem:
-                        out = statement.outs[0]
-                        held = isinstance(out.type, T.List)  # a slice holds the same items
-                        self.join(self.content(first), self.content(out) if held else out)
+                        self.join(self.content(first), statement.outs[0])
+                        return
+                    if isinstance(first.type, T.Record):
+                        self.join(first, statement.outs[0])
                         return
                     kind = "fresh" if statement in self.quiet else view_kind(statement)
                     if kind != "fresh":
@@ -329,10 +347,10 @@ class _ToMemory:
                     if is_object(item.type):
                         self.join(self.content(statement.out), item)
             case Append(ref=ref, value=value):
-                self.join(self.content(ref), value)
+                self.put(ref, value)
             case Store(ref=ref, value=value):
                 if isinstance(ref.type, T.List):
-                    self.join(self.content(ref), value)
+                    self.put(ref, value)
             case Pop(ref=ref, out=out):
                 self.definition[out] = statement
                 if is_object(out.type):
@@ -353,6 +371,11 @@ class _ToMemory:
                     self.join(param, init)
                     self.join(param, following)
                     self.join(param, out)
+
+    def put(self, holder: Value, item: Operand) -> None:
+        """An item goes into a list; the components of a record are a tuple."""
+        for part in item if isinstance(item, tuple) else (item,):
+            self.join(self.content(holder), part)
 
     def share_in_call(self, op: Op) -> None:
         """What a recursive function returns may be one of its arguments."""
@@ -466,12 +489,37 @@ class _ToMemory:
         if not self.is_memory(value):
             return value
         ref = self.ref[value]
+        if isinstance(value.type, T.List) and self.holds_memory(value):
+            return self.gathered(ref, value.type, out, origin)
         view = self.nameless_view(ref, out)
         snapshot = Value(None, value.type)
         if view is not None:
             out.append(Load(view.ref, view.args[0], snapshot, origin=origin or view.origin))
         else:
             out.append(Load(ref, (), snapshot, origin=origin))
+        return snapshot
+
+    def gathered(self, ref: Value, kind: T.List, out: list, origin: Any) -> Value:
+        """What a list of arrays that are written (or of lists) holds now: a list of snapshots."""
+        copies = Value(ref.name, T.Ref(kind))
+        index, count = Value("i", T.INT), Value(None, T.INT)
+        item = Value(None, ref.type.target.item)
+        body = Block([index], [Load(ref, (index,), item, origin=origin)])
+        if isinstance(item.type.target, T.List) and T.is_ref(item.type.target.item):
+            held = self.gathered(item, kind.item, body.statements, origin)
+        else:
+            held = Value(None, kind.item)
+            body.statements.append(Load(item, (), held, origin=origin))
+        body.statements.append(Append(copies, held, origin=origin))
+        items = Value(None, kind)
+        snapshot = Value(None, kind)
+        out += [
+            New([], copies, origin=origin),
+            Load(ref, (), items, origin=origin),
+            Op(len, [items], {}, [count], origin=origin),
+            Loop(Range(Constant(0), count, Constant(1)), [], body, [], origin=origin),
+            Load(copies, (), snapshot, origin=origin),
+        ]
         return snapshot
 
     def nameless_view(self, ref: Value, out: list) -> View | None:
@@ -517,8 +565,10 @@ class _ToMemory:
             case Append():
                 statement.value = self.item(statement.ref, statement.value, out, origin)
                 statement.ref = self.reference(statement.ref)
+                statement.at = self.reads(statement.at, out, origin)
                 out.append(statement)
             case Pop():
+                statement.at = self.reads(statement.at, out, origin)
                 statement.ref = self.reference(statement.ref)
                 statement.out = self.adopt(statement.out)
                 out.append(statement)
@@ -561,24 +611,28 @@ class _ToMemory:
 
     def held_type(self, value: Value) -> Any:
         """The type of what the memory holds: a list of written arrays holds references."""
-        if isinstance(value.type, T.List) and self.holds_memory(value):
-            return T.List(T.Ref(value.type.item), value.type.length)
-        return value.type
+        return self.held_in(value.type, value)
+
+    def held_in(self, kind: Any, holder: Value) -> Any:
+        """The same for what is in the class of `holder`."""
+        if not isinstance(kind, T.List) or not isinstance(kind.item, (T.Array, T.Unknown, T.List)):
+            return kind
+        content = self.content(holder)
+        if self.classes.find(content) not in self.written:
+            return kind
+        return T.List(T.Ref(self.held_in(kind.item, content)), kind.length)
 
     def holds_memory(self, value: Value) -> bool:
-        return (
-            isinstance(value.type.item, (T.Array, T.Unknown))
-            and self.classes.find(self.content(value)) in self.written
-        )
+        return self.held_type(value) != value.type
 
     def item(self, holder: Value, item: Operand, out: list, origin: Any) -> Operand:
         """What a list is given: the array itself if it may be written, else its value."""
         for value in leaves(item):
-            if isinstance(value.type, T.List):
+            if isinstance(value.type, T.List) and not self.is_memory(value):
                 raise errors.ResolveError(
                     "a list inside a list",
-                    reason="lists that grow hold numbers or arrays",
-                    remedy="use one array, or one list for each part",
+                    reason="it is the result of a call, of which it is not known what it shares",
+                    remedy="make a list of it: `list(...)`, or use an array",
                     position=origin.position if origin else None,
                 )
         if isinstance(item, Value) and self.is_memory(item):
@@ -664,21 +718,16 @@ class _ToMemory:
         first = op.args[0] if op.args else None
         in_memory = isinstance(first, Value) and self.is_memory(first)
         if in_memory and isinstance(first.type, T.List) and self.holds_memory(first):
-            if (
-                op.fn is operator.getitem
-                and self.is_memory(op.outs[0])
-                and not isinstance(op.outs[0].type, T.List)
-            ):
+            if op.fn is operator.getitem and self.is_memory(op.outs[0]):
                 path = self.reads(op.args[1], out, origin)
                 out.append(Load(self.ref[first], path, self.adopt(op.outs[0]), origin=origin))
                 return
-            if op.fn is not len:
-                raise errors.ResolveError(
-                    f"`{getattr(op.fn, '__name__', 'call')}` of a list of arrays that are written",
-                    reason="what the list holds may change later",
-                    remedy="put copies into the list: `.append(x.copy())`",
-                    position=origin.position if origin else None,
-                )
+            if op.fn in (len, runtime.check_length, runtime.check_enough):
+                items = Value(None, first.type)
+                out.append(Load(self.ref[first], (), items, origin=origin))
+                op.args[0] = items
+                out.append(op)
+                return
         if in_memory and op.fn is operator.getitem and isinstance(first.type, (T.List, T.Array)):
             ref = self.reference(first)
             path = self.reads(op.args[1], out, origin)

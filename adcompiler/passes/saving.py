@@ -399,6 +399,8 @@ class _Placing:
                     note(statement.of.ref, after)
                     if isinstance(statement.of, (Store, Accumulate)):
                         note(statement.of.path, after)
+                    elif isinstance(statement.of, (Append, Pop)):
+                        note(statement.of.at, after)
                 elif statement.of in self.kept.values():
                     after = Site(statement.of, "after")
                     note(statement.of.ref, after)
@@ -829,11 +831,11 @@ class _Placing:
             case Store(path=path) | Accumulate(path=path):
                 place = fetch(path)
                 out.append(Store(ref, place, self.old_value(statement), origin=origin))
-            case Append():
+            case Append(at=at):
                 item = statement.ref.type.target.item
-                out.append(Pop(ref, Value(None, item), origin=origin))
-            case Pop():
-                out.append(Append(ref, self.old_value(statement), origin=origin))
+                out.append(Pop(ref, Value(None, item), fetch(at), origin=origin))
+            case Pop(at=at):
+                out.append(Append(ref, self.old_value(statement), fetch(at), origin=origin))
         self.record.restores[out[-1]] = statement, self.old.get(statement)
 
     def old_value(self, statement: Statement) -> Operand:

@@ -181,15 +181,15 @@ class _Tangent:
                 dot = self.dot(value)
                 if self.varies(ref) and dot is not None:
                     writer.add(Accumulate(self.shadow(ref), path, dot))
-            case Append(ref=ref, value=value):
+            case Append(ref=ref, value=value, at=at):
                 self.emit(statement)
                 if self.varies(ref):
-                    writer.add(Append(self.shadow(ref), self.item_dot(value, None)))
-            case Pop(ref=ref, out=value):
+                    writer.add(Append(self.shadow(ref), self.item_dot(value, None), at))
+            case Pop(ref=ref, out=value, at=at):
                 self.emit(statement)
                 if self.varies(ref):
                     out = Value(dotted(value.name), value.type)
-                    writer.add(Pop(self.shadow(ref), out))
+                    writer.add(Pop(self.shadow(ref), out, at))
                     self.dots[value] = out
             case If():
                 self.branch(statement)

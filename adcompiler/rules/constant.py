@@ -32,6 +32,8 @@ zero(
     np.argmax, np.argmin, np.nanargmax, np.nanargmin, np.argsort, np.argpartition, np.lexsort,
     np.argwhere, np.nonzero, np.flatnonzero, np.count_nonzero, np.searchsorted, np.digitize,
     np.unravel_index, np.ravel_multi_index, runtime.last_written,
+    list.index, list.count, runtime.slice_places, runtime.inserted_place, runtime.popped_place,
+    runtime.sorted_places, runtime.place_of_best, runtime.equal_lists, runtime.joints,
 )  # fmt: skip
 
 # Shapes and kinds.

@@ -204,9 +204,9 @@ defect(
     "What was saved first is taken first.",
     edit(
         "adcompiler.backends.expressions.Expressions.right_side",
-        "ast.Call(ast.Attribute(self.value(ref), 'pop'), [], [])",
-        "ast.Call(ast.Attribute(self.value(ref), 'pop'), [ast.Constant(0)]"
-        " if (ref.name or '').endswith('_saved') else [], [])",
+        "place = [] if at is None else [self.operand(at)]",
+        "place = [ast.Constant(0)] if (ref.name or '').endswith('_saved')"
+        " else [] if at is None else [self.operand(at)]",
     ),
     profile="control",
 )
@@ -326,7 +326,7 @@ defect(
 defect(
     "lists_share_nothing",
     "An array in a list is thought to be another one than that which was put in.",
-    edit(OBJECTS + "unify", "self.join(self.content(ref), value)", "None", 2),
+    edit(OBJECTS + "put", "self.join(self.content(holder), part)", "None"),
     profile="containers",
 )
 defect(

@@ -322,6 +322,8 @@ class Lowering:
                 memory.define_view(self, statement)
             case Store() | Accumulate():
                 memory.write(self, statement)
+            case Append(at=at) | Pop(at=at) if at is not None:
+                raise Unsupported("a list that changes in the middle")
             case Append(ref=ref, value=value):
                 self.use(ref)
                 self.before_writing({self.classes[ref]})
