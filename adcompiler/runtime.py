@@ -384,7 +384,8 @@ def count(shape, axis=None):
 
 
 def norm_plan(rank, ord, axis):
-    """Which norm `np.linalg.norm` takes, and for a matrix the axis of the sums and the other."""
+    """Which norm `np.linalg.norm` takes, and for a matrix the axis of the sums (of the rows) and
+    the other."""
     pair = (0, 1) if axis is None and rank == 2 else axis
     if ord is None or ord == "fro":
         return "length", None, None
@@ -395,6 +396,8 @@ def norm_plan(rank, ord, axis):
         return "extreme sum", pair[0], pair[1]
     if ord in (math.inf, -math.inf):
         return "extreme sum", pair[1], pair[0]
+    if ord in (2, -2, "nuc"):
+        return "singular values", pair[0], pair[1]
     return "none", None, None
 
 
@@ -524,6 +527,49 @@ def cropped(n, m, mode):
     if mode == "same":
         return short // 2, short - short // 2
     return (short, short) if mode == "valid" else (0, 0)
+
+
+def pad_places(length, pad_width, rank, axis, mode):
+    """Which items along `axis` `np.pad` repeats, in this mode, of an axis of that length."""
+    before, after = np.broadcast_to(pad_width, (rank, 2))[axis]
+    return np.pad(np.arange(length), (before, after), mode)
+
+
+def kept_by_delete(length, obj):
+    """The places that `np.delete` leaves of so many."""
+    return np.delete(np.arange(length), obj)
+
+
+def inserted_order(length, obj, count):
+    """Where the items come from in what `np.insert` makes of so many, and `count` new ones."""
+    return np.insert(np.arange(length), obj, np.arange(length, length + count))
+
+
+def inverse_norm(norm):
+    """How the inverse of a Fourier transform is scaled so that it is scaled as the transform."""
+    return {None: "forward", "backward": "forward", "forward": "backward"}.get(norm, norm)
+
+
+def hermitian_weights(shape, axis):
+    """How often each frequency of `np.fft.rfft` occurs in a real signal of that shape: twice, but
+    for those that are their own mirror image."""
+    length = shape[axis]
+    weights = np.full(length // 2 + 1, 2.0)
+    weights[0] = 1.0
+    if length % 2 == 0:
+        weights[-1] = 1.0
+    return weights.reshape([-1 if k == axis % len(shape) else 1 for k in range(len(shape))])
+
+
+def fitted(a, length, axis):
+    """The first `length` items along `axis`, with zeros behind if there are fewer."""
+    have = np.shape(a)[axis]
+    if have == length:
+        return a
+    if have > length:
+        return np.moveaxis(np.moveaxis(a, axis, 0)[:length], 0, axis)
+    widths = [(0, length - have if k == axis % np.ndim(a) else 0) for k in range(np.ndim(a))]
+    return np.pad(a, widths)
 
 
 def range_length(start, stop, step):

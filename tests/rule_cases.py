@@ -52,6 +52,8 @@ def cases():
     yield from _runtime(make)
     yield from _memory(make)
     yield from _statistics(make)
+    yield from _factorisations(make)
+    yield from _fourier(make)
 
 
 class Numbers:
@@ -70,7 +72,7 @@ class Numbers:
 
     def regular(self, *shape):
         """Matrices far from singular."""
-        return self(*shape, low=-0.5, high=0.5) + 2 * np.eye(shape[-1])
+        return self(*shape, low=-0.5, high=0.5) + 2 * np.eye(*shape[-2:])
 
     def positive_definite(self, *shape):
         half = self(*shape, low=-0.5, high=0.5)
@@ -304,7 +306,6 @@ def _creation_and_indexing(make):
         yield Case(fn, (1.5,))
     yield Case(np.full, ((2, 3), 1.5), {}, (1,))
     yield Case(np.full, ((2, 3), make(3)), {}, (1,))
-    yield Case(np.full_like, (make(2, 3), 1.5), {}, (1,))
     yield Case(np.linspace, (1.5, 4.5), {"num": 4}, (0, 1))
     yield Case(np.linspace, (1.5, 4.5, 4), {"endpoint": False}, (0, 1))
     yield Case(np.linspace, (make(3), make(2, 1), 5), {}, (0, 1))
@@ -418,6 +419,46 @@ def _linear_algebra(make):
     for a, b in [((3, 3), (3,)), ((3, 3), (3, 2)), ((5, 3, 3), (5, 3, 2)), ((5, 3, 3), (3,)),
                  ((3, 3), (5, 3, 2)), ((5, 3, 3), (1, 3, 2))]:  # fmt: skip
         yield Case(np.linalg.solve, (make.regular(*a), make(*b)), {}, (0, 1))
+
+
+def _factorisations(make):
+    for ord in (2, -2, "nuc"):
+        yield Case(np.linalg.norm, (make.regular(3, 4),), {"ord": ord})
+        stack = np.moveaxis(make.regular(2, 4, 3), 0, 1)
+        yield Case(np.linalg.norm, (stack,), {"ord": ord, "axis": (0, 2), "keepdims": True})
+        yield Case(np.linalg.norm, (stack,), {"ord": ord, "axis": (2, 0)})
+    yield Case(np.prod, (make(2, 3, 4),), {"axis": (2, 0)})
+    yield Case(np.prod, (make(2, 3, 4),), {"axis": (0, -1), "keepdims": True})
+    for shape in [(3, 3), (4, 3), (2, 4, 3)]:
+        high = make.regular(*shape)
+        low = np.swapaxes(make.regular(*shape), -1, -2)
+        yield Case(np.linalg.qr, (high,))
+        for matrix in (high, low):
+            scale = 1 + np.arange(3.0)
+            matrix = matrix * (scale if matrix.shape[-1] == 3 else scale[:, None])
+            yield Case(np.linalg.svd, (matrix,), {"full_matrices": False})
+            yield Case(np.linalg.svdvals, (matrix,))
+            yield Case(np.linalg.pinv, (matrix,))
+
+
+def _fourier(make):
+    for fn in (np.fft.fft, np.fft.ifft):
+        for numbers in (make(5), make(6) + 1j * make(6)):
+            yield Case(fn, (numbers,))
+            yield Case(fn, (numbers,), {"n": 4})
+            yield Case(fn, (numbers,), {"n": 8, "norm": "ortho"})
+        yield Case(fn, (make(3, 4),), {"axis": 0, "norm": "forward"})
+    for length in (5, 6):
+        for kwargs in ({}, {"n": 4}, {"n": 7}, {"n": 9, "norm": "ortho"}, {"norm": "forward"}):
+            yield Case(np.fft.rfft, (make(length),), kwargs)
+            yield Case(np.fft.irfft, (make(length) + 1j * make(length),), kwargs)
+    yield Case(np.fft.rfft, (make(4, 3),), {"axis": 0})
+    yield Case(np.fft.irfft, (make(4, 3),), {"axis": 0})
+    for shift in (np.fft.fftshift, np.fft.ifftshift):
+        yield Case(shift, (make(5),))
+        yield Case(shift, (make(4, 3),), {"axes": 1})
+    for length in (2, 3, 5):
+        yield Case(runtime.fitted, (make(3, 2), length, 0))
 
 
 def _runtime(make):

@@ -26,7 +26,7 @@ STEP = 1e-6
 
 def inner(a, b):
     pairs = zip(leaves(a), leaves(b), strict=True)
-    return sum(np.sum(np.asarray(x) * y) for x, y in pairs)
+    return sum(np.sum(np.asarray(x) * y).real for x, y in pairs)
 
 
 def differences(case, tangents, step=STEP):
@@ -46,7 +46,10 @@ def random_like(random, tree):
     def one(x):
         if type(x) is float:
             return random.uniform(-1, 1)
-        return np.asarray(random.uniform(-1, 1, np.shape(x))).astype(np.asarray(x).dtype)[()]
+        numbers = np.asarray(random.uniform(-1, 1, np.shape(x)))
+        if np.iscomplexobj(x):
+            numbers = numbers + 1j * random.uniform(-1, 1, np.shape(x))
+        return numbers.astype(np.asarray(x).dtype)[()]
 
     return mapped(one, tree)
 
@@ -154,6 +157,7 @@ ARRAY_CASES = [
     for case in CASES
     if any(isinstance(leaf, np.ndarray) for i in case.argnums for leaf in leaves(case.args[i]))
     and case.fn is not np.ndarray.astype
+    and not any(map(np.iscomplexobj, (leaf for x in moving_args(case) for leaf in leaves(x))))
 ]
 
 
@@ -365,7 +369,7 @@ def test_what_is_at_its_default_may_be_given():
         (np.exp, (3,), {"where": False}, "where"),
         (np.var, (3,), {"correction": 1}, "correction"),
         (np.diff, (3,), {"prepend": 1}, "prepend"),
-        (np.pad, (3, 1), {"mode": "edge", "stat_length": 1}, "stat_length"),
+        (np.pad, (3, 1), {"mode": "edge"}, "mode"),
         (np.take, (3, 1), {"mode": "wrap"}, "mode"),
         (np.linalg.cholesky, (3,), {"upper": True}, "upper"),
         (np.vecdot, (3, 3), {"axis": 0}, "axis"),

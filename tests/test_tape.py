@@ -5,6 +5,7 @@ import doctest
 import gc
 import math
 import operator
+import os
 import subprocess
 import sys
 import threading
@@ -683,19 +684,19 @@ def refusals():
         return np.sum(np.full(3, x[0]))
 
     def of_function_without_rule(x):
-        return np.sum(np.unwrap(x))
+        return np.sum(np.trim_zeros(x))
 
     def of_ufunc_without_rule(x):
         return np.sum(np.spacing(x))
 
     def of_keyword(x):
-        return np.sum(x, initial=1.0)
+        return np.vecdot(x, x, axis=0)
 
     def of_where(x):
         return np.sum(np.exp(x, where=x > 0))
 
     def of_rule_that_refuses(x):
-        return np.prod(np.reshape(x, (1, 3)), axis=(0, 1))
+        return np.sum(np.ravel(x, order="K"))
 
     def of_attribute(x):
         return x.strides[0] * x[0]
@@ -721,15 +722,6 @@ def refusals():
         values[0] = x[0]  # fine
         return np.sum(np.array(values))
 
-    def of_put(x):
-        y = np.zeros_like(x)
-        np.put(y, [0], 1.0)
-        return np.sum(y * x)
-
-    def of_nan_to_num(x):
-        np.nan_to_num(x, copy=False)
-        return np.sum(x)
-
     def of_real_rule(x):
         return np.real(np.max(x * (1 + 1j)))
 
@@ -745,7 +737,7 @@ def test_refusals_name_the_line(function):
     last = max(line for _, _, line in function.__code__.co_lines() if line)
     assert error.position.file == HERE and first < error.position.line <= last
     assert error.remedy and error.reason and error.excerpt
-    assert "numpy/" not in str(error)
+    assert os.path.dirname(np.__file__) not in str(error)
 
 
 def test_refusals_say_what_to_write():
@@ -761,8 +753,8 @@ def test_refusals_say_what_to_write():
     assert "np.zeros_like(x)" in said(named["of_slice"])
     assert "write `np.stack([...])`" in said(named["of_array"])
     assert "int(np.floor(x))" in said(named["of_int"])
-    assert "one np.prod for each axis" in said(named["of_rule_that_refuses"])
-    assert "initial" in said(named["of_keyword"])
+    assert "follows the layout in memory" in said(named["of_rule_that_refuses"])
+    assert "axis" in said(named["of_keyword"])
 
 
 def test_a_refusal_does_not_outlive_its_call():

@@ -51,8 +51,10 @@ REFUSED = {
         "writes.histogram_of_weights", "writes.results_into_out", "writes.table_of_a_recurrence",
         "writes.filled_and_copied", "complex_numbers.fields_written_in_place",
         "complex_numbers.writes_through_a_reshaped_view",
-        "objects.arrays_in_fields_written_in_place",
+        "objects.arrays_in_fields_written_in_place", "numpy_writes.results_into_places",
+        "numpy_writes.sums_into_places",
     ),
+    "list": ("numpy_functions.lists_as_arrays",),
     "derivative": tuple(case.name for case in PROGRAMS if case.name.startswith("nested.")),
     "complex": ("complex_numbers.numbers_of_cmath",),
     "part": ("complex_numbers.writes_through_real_parts",),
@@ -68,6 +70,7 @@ SAYS = {
     "complex": "`complex` of",
     "part": "a part of a complex array",
     "plain array": "plain array",
+    "list": "`np.sum` of a value",
     "np.array": "`np.array` of values",
     "derivative": "compiled derivative",
 }
@@ -76,6 +79,7 @@ REMEDIES = {
     "complex": "real + 1j * imag",
     "part": "write the complex array itself",
     "plain array": "np.zeros_like(x)",
+    "list": "keep to NumPy's functions",
     "np.array": "np.stack",
     "derivative": "tape.grad",
 }

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from adcompiler import runtime
 from adcompiler.ir import types as T
 from adcompiler.ir.nodes import Constant, Slice, Value
 from adcompiler.ir.types import Array, Dim, List, Object, Scalar, Tuple, as_dim, symbol
@@ -406,7 +407,8 @@ def _forget_numbers(
     `abs(5)` is 5. Left are the integers themselves, as the lengths of arrays that were asked for,
     and lengths that have nothing to do with them."""
     if isinstance(answer, tuple):
-        return tuple(_forget_numbers(item, numbers, exact, fresh) for item in answer)
+        items = [_forget_numbers(item, numbers, exact, fresh) for item in answer]
+        return type(answer)(*items) if hasattr(answer, "_fields") else tuple(items)
     if isinstance(answer, Scalar) and answer.kind == "int" and answer.dtype is None:
         return Scalar("int", None, exact if exact is not None else symbol(fresh()))
     if isinstance(answer, Array) and answer.shape is not None:
@@ -423,6 +425,7 @@ DATA_DEPENDENT = {
     np.nonzero, np.flatnonzero, np.argwhere, np.unique, np.compress, np.extract, np.where,
     np.repeat, np.bincount, np.histogram, np.trim_zeros, np.intersect1d, np.union1d,
     np.setdiff1d, np.delete, np.insert, np.digitize, np.setxor1d, np.resize, np.arange,
+    runtime.kept_by_delete, runtime.inserted_order, runtime.pad_places,
 }  # fmt: skip
 """Functions whose result's lengths may depend on values."""
 
@@ -448,8 +451,9 @@ def _forget_layout(answer: Any) -> Any:
 
 
 def _forget_lengths(answer: Any, fresh: Callable[[], Any]) -> Any:
-    if isinstance(answer, tuple):
-        return tuple(_forget_lengths(item, fresh) for item in answer)
+    if isinstance(answer, (tuple, list)):
+        items = [_forget_lengths(item, fresh) for item in answer]
+        return type(answer)(*items) if hasattr(answer, "_fields") else type(answer)(items)
     if isinstance(answer, Array) and answer.shape is not None:
         return Array(answer.dtype, tuple(symbol(fresh()) for _ in answer.shape), answer.contiguous)
     return answer
@@ -598,6 +602,84 @@ def _elementwise_type(ufunc: np.ufunc, args: list, keywords: dict) -> Any:
     if shape == ():
         return Scalar(T.kind_of(dtype), dtype)
     return Array(dtype, shape, contiguous)
+
+
+def _concatenate_type(args: list, keywords: dict, fresh: Callable[[], Any]) -> Any:
+    parts, axis = args[0], args[1] if len(args) > 1 else keywords.get("axis", Constant(0))
+    kinds = [type_of(part) for part in parts] if isinstance(parts, (tuple, list)) else []
+    known = all(isinstance(kind, Array) and kind.shape for kind in kinds)
+    place = axis.value if isinstance(axis, Constant) else None
+    if not kinds or not known or type(place) is not int or set(keywords) - {"axis"}:
+        return _probe(np.concatenate, args, keywords, fresh)
+    shape = list(kinds[0].shape)
+    if any(len(kind.shape) != len(shape) for kind in kinds) or not -len(shape) <= place < len(
+        shape
+    ):
+        raise Undecided
+    for kind in kinds[1:]:
+        shape[place] = shape[place] + kind.shape[place]
+    return Array(np.result_type(*[kind.dtype for kind in kinds]).name, tuple(shape), True)
+
+
+def _unconcatenate_type(args: list, keywords: dict, fresh: Callable[[], Any]) -> Any:
+    joined, lengths = type_of(args[0]), args[1]
+    axis = args[2] if len(args) > 2 else keywords.get("axis", Constant(0))
+    place = axis.value if isinstance(axis, Constant) else None
+    if not isinstance(joined, Array) or not joined.shape or not isinstance(lengths, (list, tuple)):
+        raise Undecided
+    if type(place) is not int:
+        raise Undecided
+    parts = []
+    for length in lengths:
+        shape = list(joined.shape)
+        shape[place] = dim_of(length) or symbol(fresh())
+        parts.append(Array(joined.dtype, tuple(shape), joined.contiguous and len(shape) == 1))
+    return parts
+
+
+def _split_type(args: list, keywords: dict, fresh: Callable[[], Any]) -> Any:
+    """As many parts as there are sections; how long they are depends on the lengths."""
+    given = dict(zip(("ary", "indices_or_sections", "axis"), args, strict=False)) | keywords
+    whole, sections = type_of(given["ary"]), given["indices_or_sections"]
+    axis = given.get("axis", Constant(0))
+    place = axis.value if isinstance(axis, Constant) else None
+    if not isinstance(whole, Array) or not whole.shape or type(place) is not int:
+        raise Undecided
+    if isinstance(sections, (tuple, list)):
+        count = len(sections) + 1
+    elif isinstance(sections, Constant) and isinstance(sections.value, int):
+        count = sections.value
+    else:
+        raise Undecided
+    shape = list(whole.shape)
+    if not -len(shape) <= place < len(shape):
+        raise Undecided
+    contiguous = whole.contiguous and place % len(shape) == 0
+    parts = []
+    for _ in range(count):
+        shape[place] = symbol(fresh())
+        parts.append(Array(whole.dtype, tuple(shape), contiguous))
+    return parts
+
+
+def _ix_type(args: list, keywords: dict, fresh: Callable[[], Any]) -> Any:
+    """One array for each axis; of booleans, as long as there are true ones."""
+    parts = []
+    for k, arg in enumerate(args):
+        kind = type_of(arg)
+        if isinstance(kind, List):
+            kind = Array(*_item_dtype(kind), (kind.length or symbol(fresh()),))  # type: ignore[misc]
+        if not isinstance(kind, Array) or kind.shape is None or len(kind.shape) != 1:
+            raise Undecided
+        length = symbol(fresh()) if kind.kind == "bool" else kind.shape[0]
+        shape = tuple(length if k == axis else as_dim(1) for axis in range(len(args)))
+        parts.append(Array("int64" if kind.kind == "bool" else kind.dtype, shape))
+    return tuple(parts)
+
+
+def _item_dtype(kind: List) -> tuple[str]:
+    truth = isinstance(kind.item, Scalar) and kind.item.kind == "bool"
+    return ("bool" if truth else "int64",)
 
 
 class _Sampler:
@@ -791,10 +873,11 @@ def _read_back(one: Any, two: Any, first: _Sampler, second: _Sampler, fresh, opa
         case tuple():
             if len(one) != len(two):
                 raise Undecided
-            return tuple(
+            items = [
                 _read_back(a, b, first, second, fresh, opaque)
                 for a, b in zip(one, two, strict=True)
-            )
+            ]
+            return type(one)(*items) if hasattr(one, "_fields") else tuple(items)
         case list():
             if len(one) != len(two):
                 return List(T.UNKNOWN)
@@ -879,7 +962,7 @@ def index_type(array: Array, path: tuple, fresh: Callable[[], Any]) -> tuple[Any
             axis += 1
         elif isinstance(kind, (Array, List)):
             if isinstance(kind, List):
-                kind = Array("int64", (kind.length or symbol(fresh()),))
+                kind = Array(*_item_dtype(kind), (kind.length or symbol(fresh()),))  # type: ignore[misc]
             if kind.shape is None:
                 return T.UNKNOWN, False
             if kind.kind == "bool":
@@ -940,6 +1023,11 @@ SPECIAL_TYPES: dict[Any, Callable] = {
     np.broadcast_to: _broadcast_to_type,
     np.arange: _arange_type,
     np.where: _where_type,
+    np.concatenate: _concatenate_type,
+    np.split: _split_type,
+    np.array_split: _split_type,
+    np.ix_: _ix_type,
+    runtime.unconcatenate: _unconcatenate_type,
     np.matmul: _matmul_type,
     operator.matmul: _matmul_type,
     np.dot: _dot_type,

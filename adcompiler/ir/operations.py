@@ -72,7 +72,13 @@ STATIC_PARAMETERS = {
 }  # fmt: skip
 """Parameters of NumPy functions whose value decides what the function does."""
 
-REFUSED_METHODS = {"sort", "resize", "put", "partition", "itemset", "setfield", "byteswap"}
+REFUSED_METHODS = {"resize", "itemset", "setfield", "byteswap", "setflags"}
+
+OF_SEQUENCES: set[Any] = {
+    np.array, np.asarray, np.asanyarray, np.concatenate, np.stack, np.hstack, np.vstack, np.dstack,
+    np.column_stack, np.einsum, np.atleast_1d, np.atleast_2d, np.atleast_3d, np.meshgrid,
+}  # fmt: skip
+"""Functions of NumPy to which a list is several arrays, not one."""
 
 
 def is_array(value: Any) -> bool:
@@ -122,6 +128,8 @@ def apply(resolver: Resolver, fn: Callable, args: list, keywords: dict, effect=F
     if isinstance(type, tuple) or (isinstance(type, list) and len(type) > 1):
         outs = [resolver.value(t) for t in type]
         resolver.add(Op(fn, args, keywords, outs, effect))
+        if hasattr(type, "_fields"):
+            return type.__class__(*outs)
         return tuple(outs) if isinstance(type, tuple) else outs
     if isinstance(type, list):
         type = T.List(type[0] if type else None, T.as_dim(len(type)))
@@ -149,20 +157,36 @@ def _plain_int(operand: Any) -> Any:
 
 
 def _arrays_of_lists(resolver: Resolver, fn: Callable, args: list) -> list:
-    """A list that is an operand of an elementwise function is an array there."""
-    key = book.canonical(fn)
-    if not isinstance(key, np.ufunc) or not any(
-        isinstance(type_of(a), (T.List, T.Tuple)) for a in args
-    ):
+    """A list in the place of an array is one: of an elementwise function, and of one with a rule
+    in what that differentiates."""
+    if not any(isinstance(type_of(a), (T.List, T.Tuple)) for a in args):
         return args
+    key = book.canonical(fn)
+    positions = _array_positions(key, book.VERSION)
     converted = []
-    for arg in args:
+    for position, arg in enumerate(args):
+        if position not in positions:
+            converted.append(arg)
+            continue
         if isinstance(arg, (list, tuple)):
             arg = apply(resolver, np.array, [arg], {})
         elif isinstance(arg, Value) and isinstance(arg.type, T.List):
             arg = lists.as_array(resolver, arg)
         converted.append(arg)
     return converted
+
+
+@functools.lru_cache(maxsize=1024)
+def _array_positions(fn: Callable, version: int) -> Any:
+    """The positions of the arguments of a function of NumPy that stand for one array each."""
+    if isinstance(fn, np.ufunc):
+        return range(fn.nin)
+    rule = book.lookup(fn)
+    module = getattr(fn, "__module__", None) or ""
+    if rule is None or fn in OF_SEQUENCES or not module.startswith("numpy"):
+        return ()
+    names = book.positional_names(fn) or ()
+    return {i for i, name in enumerate(names) if name in rule.inputs}
 
 
 _PARTIAL = {
@@ -978,6 +1002,8 @@ def _call_object(resolver: Resolver, fn: Any, args: list, keywords: dict) -> Any
         result = special(resolver, args, keywords)
         if result is not NotImplemented:
             return result
+    if _is_hashable(fn) and book.canonical(fn) in book.COMPOSITIONS:
+        return call_known(resolver, fn, args, keywords)
     if book.lookup(fn) is not None or book.is_zero(fn) or is_pure(fn):
         return call_known(resolver, fn, args, keywords)
     if isinstance(fn, python_types.BuiltinFunctionType | python_types.MethodType):
@@ -1045,13 +1071,15 @@ def is_constant(operand: Any, among: tuple) -> bool:
 
 def call_known(resolver: Resolver, fn: Callable, args: list, keywords: dict) -> Any:
     """A call of a function of NumPy, `math` or the rulebook."""
-    out = keywords.pop("out", None) if "out" in keywords else None
-    if isinstance(fn, np.ufunc) and len(args) > fn.nin:
-        out = args[fn.nin]
-        args = args[: fn.nin]
-    where = keywords.get("where")
+    args, keywords, out = book.without_out(fn, args, keywords, static)
+    args = [_snapshot_items(resolver, arg) for arg in args]
+    fn, args, keywords = lists.as_arrays(resolver, fn, args, keywords)
+    composition = book.composed(fn, args, keywords, static)
+    if composition is not None:
+        result = compose(resolver, composition, args, keywords)
+        return result if out is None else _into(resolver, out, result)
+    where = keywords.pop("where", None)
     if isinstance(where, Constant) and where.value is True:
-        del keywords["where"]
         where = None
     if where is not None and (not isinstance(fn, np.ufunc) or out is None):
         raise resolver.error(
@@ -1059,24 +1087,66 @@ def call_known(resolver: Resolver, fn: Callable, args: list, keywords: dict) -> 
             "what stands where it is false is not known",
             "use np.where(condition, new, old)",
         )
-    keywords.pop("where", None)
-    args = [_snapshot_items(resolver, arg) for arg in args]
-    fn, args, keywords = lists.as_arrays(resolver, fn, args, keywords)
     result = apply(resolver, fn, args, keywords)
     if where is not None:
-        if isinstance(out, tuple):
-            (out,) = out
-        result = apply(resolver, np.where, [where, result, out], {})
-    if out is not None and not (isinstance(out, Constant) and out.value is None):
-        if isinstance(out, tuple):
-            (out,) = out
-        kind = type_of(out)
-        if not isinstance(kind, T.Array) or isinstance(out, Constant):
+        if isinstance(result, tuple):
+            raise resolver.error(
+                "`where=` of several results", "", "use np.where(condition, new, old)"
+            )
+        old = out[0] if isinstance(out, tuple) else out
+        result = apply(resolver, np.where, [where, result, old], {})
+    return result if out is None else _into(resolver, out, result)
+
+
+def _into(resolver: Resolver, out: Any, result: Any) -> Any:
+    """What `out=` asks for; gives what the call returns."""
+    results = result if isinstance(result, tuple) else (result,)
+    places = out if isinstance(out, tuple) else (out,)
+    if len(results) != len(places):
+        raise resolver.error("`out=` argument", f"there are {len(results)} results")
+    returned = []
+    for place, value in zip(places, results, strict=True):
+        if is_constant(place, (None,)):
+            returned.append(value)
+            continue
+        kind = type_of(place)
+        if not isinstance(kind, T.Array) or isinstance(place, Constant):
             raise resolver.error("`out=` argument", "it must be a local array of known type")
-        _check_cast(resolver, type_of(result), kind)
-        resolver.add(Store(out, (), result))
-        return out
-    return result
+        _check_cast(resolver, type_of(value), kind)
+        resolver.add(Store(place, (), value))
+        returned.append(place)
+    return tuple(returned) if isinstance(result, tuple) else returned[0]
+
+
+def compose(resolver: Resolver, composition: Any, args: list, keywords: dict) -> Any:
+    """A call of what has a composition in the rulebook: that, in place of the user's statement."""
+    tree = parse(composition)
+    names = book.parameter_names(composition)
+    for name, value in [*zip(names, args, strict=False), *keywords.items()]:
+        if name in STATIC_PARAMETERS:
+            for leaf in _leaves(value) if is_operand(value) else ():
+                if isinstance(leaf.type, T.Scalar) and leaf.uid in resolver.parameter_of:
+                    raise NeedStatic(leaf)
+    fixed, resolver.fixed_origin = resolver.fixed_origin, resolver.fixed_origin or resolver.origin
+    try:
+        result = resolver.call(tree, args, keywords)
+        if resolver.dead:
+            made = resolver.block.statements[-2]
+            text = made.args[0] if isinstance(made, Op) and made.args else Constant("")
+            reason, _, remedy = str(text.value).partition(": ")  # type: ignore[union-attr]
+            raise resolver.error(f"`{composition.__name__}` with these arguments", reason, remedy)
+        return result
+    finally:
+        resolver.fixed_origin = fixed
+
+
+def static(operand: Any) -> Any:
+    """The Python object that an operand stands for as far as that is known, else the operand."""
+    if isinstance(operand, Constant):
+        return operand.value
+    if isinstance(operand, (tuple, list)):
+        return type(operand)(static(item) for item in operand)
+    return operand
 
 
 def _snapshot_items(resolver: Resolver, arg: Any) -> Any:
@@ -1182,7 +1252,7 @@ def _array_method(resolver: Resolver, base: Any, name: str, args: list, keywords
         raise resolver.error(
             f"`.{name}()` in place",
             "its effect on the array is not modelled",
-            "use `x = np.sort(x)`" if name == "sort" else "store items instead",
+            "store items instead",
         )
     if name == "dot":
         return call_known(resolver, np.dot, [base, *args], keywords)
@@ -1560,13 +1630,6 @@ def _call_size(resolver: Resolver, args: list, keywords: dict) -> Any:
     return NotImplemented
 
 
-def _call_copyto(resolver: Resolver, args: list, keywords: dict) -> Any:
-    if keywords:
-        raise resolver.error("`np.copyto` with keywords", "", "use a masked store")
-    set_item(resolver, args[0], Constant(Ellipsis), args[1])
-    return Constant(None)
-
-
 def _call_slice(resolver: Resolver, args: list, keywords: dict) -> Any:
     parts = [resolver.operand(arg) for arg in args]
     none = Constant(None)
@@ -1584,6 +1647,32 @@ def _call_dict(resolver: Resolver, args: list, keywords: dict) -> Any:
     if args and not isinstance(args[0], dict):
         raise resolver.error("`dict(...)`", "", "write the dict out")
     return {**base, **keywords}
+
+
+def _call_asarray(resolver: Resolver, args: list, keywords: dict) -> Any:
+    """In a composition, an array is left as it is: it is the same object."""
+    if resolver.fixed_origin is not None and len(args) == 1 and not keywords:
+        if isinstance(type_of(args[0]), T.Array):
+            return args[0]
+    return lists.call_array(resolver, args, keywords)
+
+
+def _call_callable(resolver: Resolver, args: list, keywords: dict) -> Any:
+    value = args[0]
+    if isinstance(value, Instance):
+        return Constant(instances.found_on(value.cls, "__call__") is not None)
+    known = isinstance(value, (Closure, Partial, Method, abstract.Derivative))
+    return Constant(known or (isinstance(value, Constant) and callable(value.value)))
+
+
+def _call_atleast(fn: Callable) -> Callable:
+    def call_atleast(resolver: Resolver, args: list, keywords: dict) -> Any:
+        """Of several arrays, each by itself."""
+        if len(args) < 2 or keywords:
+            return NotImplemented
+        return tuple(call_known(resolver, fn, [arg], {}) for arg in args)
+
+    return call_atleast
 
 
 def _call_map(resolver: Resolver, args: list, keywords: dict) -> Any:
@@ -1638,9 +1727,11 @@ SPECIAL: dict[Any, Callable] = {
     np.iscomplexobj: _call_iscomplexobj,
     np.real: _call_part("real"),
     np.imag: _call_part("imag"),
-    np.copyto: _call_copyto,
     np.array: lambda resolver, args, keywords: lists.call_array(resolver, args, keywords),
-    np.asarray: lambda resolver, args, keywords: lists.call_array(resolver, args, keywords),
+    np.asarray: _call_asarray,
+    np.asanyarray: _call_asarray,
     builtins.any: _call_any(any),
     builtins.all: _call_any(all),
+    builtins.callable: _call_callable,
+    **{fn: _call_atleast(fn) for fn in (np.atleast_1d, np.atleast_2d, np.atleast_3d)},
 }

@@ -440,7 +440,7 @@ def bind_rule(op: Op) -> tuple[book.Rule, dict[str, Any]]:
     position = op.origin.position if op.origin else None
     name = getattr(fn, "__name__", "call")
     try:
-        bound = book.bind(fn, args, keywords, _static)
+        bound = book.bind(fn, args, keywords, operations.static)
     except book.UnboundKeyword as error:
         raise errors.DifferentiationError(
             f"`{name}` with `{error.name}=`",
@@ -456,14 +456,6 @@ def bind_rule(op: Op) -> tuple[book.Rule, dict[str, Any]]:
             position=position,
         ) from None
     return rule, bound
-
-
-def _static(operand: Any) -> Any:
-    if isinstance(operand, Constant):
-        return operand.value
-    if isinstance(operand, (tuple, list)):
-        return type(operand)(_static(item) for item in operand)
-    return operand
 
 
 __all__ = ["Builder", "ONE", "ZERO", "bind_rule", "dimension", "fit", "operations", "split_call"]

@@ -206,8 +206,8 @@ def copysign(x, y):
 
 
 @elementwise(np.nan_to_num)
-def nan_to_num(x, copy=True, nan=0.0, posinf=None, neginf=None):
-    return np.isfinite(x), None, None, None, None
+def nan_to_num(x, nan=0.0, posinf=None, neginf=None):
+    return np.isfinite(x), None, None, None
 
 
 @elementwise(np.fabs)

@@ -77,6 +77,7 @@ class UnboundKeyword(Exception):
 
 BOOK: dict[Callable, Rule] = {}
 ZERO: set[Callable] = set()
+COMPOSITIONS: dict[Callable, FunctionType] = {}
 VERSION = 0
 _LOCK = Lock()
 
@@ -99,6 +100,39 @@ def bilinear(*primals: Callable, real: bool = False):
 def rule(*primals: Callable, real: bool = False):
     """The function is the pullback; it should be followed by its `.forward`."""
     return _decorator("rule", primals, False, real)
+
+
+def composition(*primals: Callable):
+    """The function does the same as these, in terms of functions that have rules.
+
+    It goes before a rule only where the call gives an argument that the rule does not name. Its
+    parameters are those of the primal; like a rule it is straight-line NumPy with conditions on
+    what is known from types, and `raise NotImplementedError(text)` refuses the call. It may write
+    its arguments where the primal does.
+    """
+
+    def decorate(function: FunctionType) -> FunctionType:
+        global VERSION
+        with _LOCK:
+            COMPOSITIONS.update({canonical(fn): function for fn in primals})
+            VERSION += 1
+        return function
+
+    return decorate
+
+
+def composed(fn: Callable, args, kwargs, static: Callable[[Any], Any] = lambda value: value):
+    """The composition that stands for this call of `fn`; None if a rule does, or nothing."""
+    function = COMPOSITIONS.get(canonical(fn))
+    if function is None or (lookup(fn) is None and not is_zero(fn)):
+        return function
+    try:
+        bind(fn, args, kwargs, static)
+    except UnboundKeyword:
+        return function
+    except TypeError:  # a call that does not fit: whoever carries it out says so
+        return None
+    return None
 
 
 def zero(*primals: Callable) -> None:
@@ -268,6 +302,40 @@ def _layout(fn: Callable, found: Rule | None):
     )
 
 
+def without_out(fn: Callable, args, kwargs, static: Callable[[Any], Any] = lambda value: value):
+    """The arguments of a call without its `out`, and that; it may have been given by position.
+
+    None stands for no `out`. Of a ufunc with several results it is a tuple.
+    """
+    key = canonical(fn)
+    args, kwargs = list(args), dict(kwargs)
+    out = kwargs.pop("out", None)
+    place = _place_of_out(key)
+    if place is not None and len(args) > place:
+        if isinstance(key, np.ufunc):
+            args, out = args[:place], tuple(args[place:]) if key.nout > 1 else args[place]
+        else:
+            names = list(_layout(key, lookup(key))[0].parameters)
+            kwargs = {**dict(zip(names[place + 1 :], args[place + 1 :], strict=False)), **kwargs}
+            args, out = args[:place], args[place]
+    parts = out if isinstance(out, tuple) else (out,)
+    return args, kwargs, out if any(static(part) is not None for part in parts) else None
+
+
+@cache
+def _place_of_out(fn: Callable) -> int | None:
+    """The position of the argument `out`, if the function has one that may be given so."""
+    if isinstance(fn, np.ufunc):
+        return fn.nin
+    if not (getattr(fn, "__module__", None) or "").startswith("numpy"):
+        return None
+    signature = signature_of(fn)
+    parameter = None if signature is None else signature.parameters.get("out")
+    if parameter is None or parameter.kind is not parameter.POSITIONAL_OR_KEYWORD:
+        return None
+    return list(signature.parameters).index("out")  # type: ignore[union-attr]
+
+
 def positional_names(fn: Callable) -> tuple[str, ...] | None:
     """By what names `bind` knows the arguments of a call by position.
 
@@ -408,7 +476,7 @@ def _aliases() -> dict[Callable, Callable]:
     table[cmath.phase] = np.angle
     table[complex.conjugate] = np.conjugate
     methods = (
-        "all any argmax argmin argpartition argsort choose clip compress conj "
+        "all any argmax argmin argpartition argsort choose clip conj "
         "conjugate copy cumprod cumsum diagonal dot max mean min nonzero prod ravel repeat "
         "reshape round searchsorted squeeze std sum swapaxes take trace transpose var "
         "real imag"

@@ -31,7 +31,8 @@ zero(
 zero(
     np.argmax, np.argmin, np.nanargmax, np.nanargmin, np.argsort, np.argpartition, np.lexsort,
     np.argwhere, np.nonzero, np.flatnonzero, np.count_nonzero, np.searchsorted, np.digitize,
-    np.unravel_index, np.ravel_multi_index, runtime.last_written,
+    np.unravel_index, np.ravel_multi_index, np.linalg.matrix_rank, np.ix_, runtime.last_written,
+    runtime.pad_places, runtime.kept_by_delete, runtime.inserted_order,
     list.index, list.count, runtime.slice_places, runtime.inserted_place, runtime.popped_place,
     runtime.sorted_places, runtime.place_of_best, runtime.equal_lists, runtime.joints,
 )  # fmt: skip
@@ -42,6 +43,7 @@ zero(
     np.min_scalar_type, np.common_type, np.broadcast_shapes,
     runtime.count, runtime.norm_plan, runtime.inverse, runtime.interior, runtime.contraction,
     runtime.einsum_transpose, runtime.einsum_extras, runtime.kron_plan, runtime.cropped,
+    runtime.inverse_norm, runtime.hermitian_weights,
 )  # fmt: skip
 
 # New arrays that take only a shape from their argument.

@@ -52,23 +52,13 @@ def convert_complex(g, x):
 
 
 @rule(np.full)
-def full(g, shape, fill_value):
+def full(g, shape, fill_value, dtype=None):
     return unbroadcast(g, fill_value)
 
 
 @full.forward
-def _(fill_value_dot, shape):
-    return np.full(shape, fill_value_dot)
-
-
-@rule(np.full_like)
-def full_like(g, a, fill_value):
-    return unbroadcast(g, fill_value)
-
-
-@full_like.forward
-def _(fill_value_dot, out):
-    return np.full_like(out, fill_value_dot)
+def _(fill_value_dot, shape, dtype=None):
+    return np.full(shape, fill_value_dot, dtype)
 
 
 @rule(np.linspace)

@@ -83,20 +83,28 @@ def _(a_dot, a, axis=None, keepdims=False):
 
 @rule(np.prod)
 def prod(g, a, axis=None, keepdims=False):
-    if isinstance(axis, tuple):
-        raise NotImplementedError("np.prod over several axes: write one np.prod for each axis")
     if axis is None:
         return unreduce(g, np.shape(a)) * np.reshape(others(np.ravel(a), 0), np.shape(a))
+    if isinstance(axis, tuple):
+        front = tuple(range(len(axis)))
+        moved = np.moveaxis(a, axis, front)
+        rest = others(np.reshape(moved, (-1, *np.shape(moved)[len(axis) :])), 0)
+        slope = np.moveaxis(np.reshape(rest, np.shape(moved)), front, axis)
+        return unreduce(g, np.shape(a), axis, keepdims) * slope
     return unreduce(g, np.shape(a), axis, keepdims) * others(a, axis)
 
 
 @prod.forward
 def _(a_dot, a, axis=None, keepdims=False):
-    if isinstance(axis, tuple):
-        raise NotImplementedError("np.prod over several axes: write one np.prod for each axis")
     if axis is None:
         total = np.sum(np.ravel(a_dot) * others(np.ravel(a), 0))
         return np.reshape(total, (1,) * np.ndim(a)) if keepdims else total
+    if isinstance(axis, tuple):
+        front = tuple(range(len(axis)))
+        moved = np.moveaxis(a, axis, front)
+        rest = others(np.reshape(moved, (-1, *np.shape(moved)[len(axis) :])), 0)
+        slope = np.moveaxis(np.reshape(rest, np.shape(moved)), front, axis)
+        return np.sum(a_dot * slope, axis=axis, keepdims=keepdims)
     return np.sum(a_dot * others(a, axis), axis=axis, keepdims=keepdims)
 
 
@@ -134,6 +142,15 @@ def _(a_dot, a, out, axis=None, ddof=0, keepdims=False):
 @rule(np.linalg.norm, real=True)
 def norm(g, x, out, ord=None, axis=None, keepdims=False):
     kind, inner, outer = norm_plan(np.ndim(x), ord, axis)
+    if kind == "singular values":
+        matrix = np.moveaxis(x, (inner, outer), (-2, -1))
+        u, s, vh = np.linalg.svd(matrix, full_matrices=False)
+        best = np.min(s, axis=-1, keepdims=True) if ord == -2 else s[..., :1]
+        chosen = np.ones_like(s) if ord == "nuc" else ties(s, best, -1, True)
+        g = g if keepdims else np.expand_dims(g, (inner, outer))
+        g = np.moveaxis(g, (inner, outer), (-2, -1))
+        slope = np.matmul(u * np.expand_dims(chosen, -2), vh)
+        return np.moveaxis(g * slope, (-2, -1), (inner, outer))
     if kind == "length":
         return x * unreduce(ratio(g, out), np.shape(x), axis, keepdims)
     if kind == "sum":
@@ -155,6 +172,14 @@ def norm(g, x, out, ord=None, axis=None, keepdims=False):
 @norm.forward
 def _(x_dot, x, out, ord=None, axis=None, keepdims=False):
     kind, inner, outer = norm_plan(np.ndim(x), ord, axis)
+    if kind == "singular values":
+        matrix = np.moveaxis(x, (inner, outer), (-2, -1))
+        u, s, vh = np.linalg.svd(matrix, full_matrices=False)
+        best = np.min(s, axis=-1, keepdims=True) if ord == -2 else s[..., :1]
+        chosen = np.ones_like(s) if ord == "nuc" else ties(s, best, -1, True)
+        slope = np.matmul(u * np.expand_dims(chosen, -2), vh)
+        slope = np.moveaxis(slope, (-2, -1), (inner, outer))
+        return np.sum(slope * x_dot, axis=(inner, outer), keepdims=keepdims)
     if kind == "length":
         return ratio(np.sum(x * x_dot, axis=axis, keepdims=keepdims), out)
     if kind == "sum":

@@ -58,8 +58,12 @@ class Array(Traced):
         if kwargs:
             out = kwargs.pop("out", None)
             if out is not None:
-                return _into(out, apply(Array, ufunc, inputs, kwargs))
-            return apply(Array, ufunc, inputs, kwargs)
+                where = kwargs.pop("where", True)
+                result = _carried_out(ufunc, inputs, kwargs)
+                if where is not True and ufunc.nout == 1:
+                    result = _where(where, result, out[0])
+                return _into(out, result)
+            return _carried_out(ufunc, inputs, kwargs)
         short = _UFUNCS.get(ufunc)
         if short is None:
             short = _UFUNCS[ufunc] = _short_way(ufunc)
@@ -71,11 +75,9 @@ class Array(Traced):
         special = _SPECIAL.get(function)
         if special is not None:
             return special(*args, **kwargs)
-        out = kwargs.get("out")
-        if out is not None:
-            rest = {name: value for name, value in kwargs.items() if name != "out"}
-            return _into(out, apply(Array, function, args, rest))
-        return apply(Array, function, args, kwargs)
+        args, kwargs, out = book.without_out(function, args, kwargs)
+        result = _carried_out(function, args, kwargs)
+        return result if out is None else _into(out, result)
 
     def _plain(self, what: str) -> Any:
         """The value for one who will not know of its derivative: only if it has none."""
@@ -332,9 +334,10 @@ def joined(items: Any) -> Any:
 
 def _into(out: Any, result: Any) -> Any:
     """What `out=` asks for."""
+    if type(out) is tuple and isinstance(result, tuple):
+        pairs = zip(out, result, strict=True)
+        return tuple([r if place is None else _into(place, r) for place, r in pairs])
     if type(out) is tuple:
-        if len(out) != 1:
-            raise refused("`out=` with several arrays", "a tape stores one", "assign the results")
         (out,) = out
     if type(out) is Array:
         out[...] = result
@@ -353,6 +356,19 @@ def _into(out: Any, result: Any) -> Any:
 # Ufuncs, operators and functions.
 
 
+def _carried_out(function: Callable, args: tuple, kwargs: dict) -> Any:
+    """A call, by the rule of the function, or by what it is composed of."""
+    composition = book.composed(function, args, kwargs)
+    if composition is None:
+        return apply(Array, function, args, kwargs)
+    try:
+        return composition(*args, **kwargs)
+    except NotImplementedError as error:
+        reason, _, remedy = str(error).partition(": ")
+        what = f"`{getattr(function, '__name__', 'call')}` with these arguments"
+        raise refused(what, reason, remedy) from None
+
+
 def _short_way(ufunc: np.ufunc) -> Callable:
     rule = book.BOOK.get(ufunc)
     if rule is not None and rule.kind == "elementwise" and ufunc.nout == 1:
@@ -360,7 +376,7 @@ def _short_way(ufunc: np.ufunc) -> Callable:
             return unary(Array, ufunc, ufunc)
         if ufunc.nin == 2:
             return binary(Array, ufunc, ufunc)
-    return lambda *inputs: apply(Array, ufunc, inputs, {})
+    return lambda *inputs: _carried_out(ufunc, inputs, {})
 
 
 _UFUNCS: dict[Any, Callable] = {}
@@ -511,8 +527,8 @@ def _methods() -> None:
                 function = of_scalars
             else:
                 raise AttributeError(f"{type(value).__name__!r} object has no attribute {name!r}")
-            out = kwargs.pop("out", None)
-            result = apply(Array, function, (self, *args), kwargs)
+            args, kwargs, out = book.without_out(function, (self, *args), kwargs)
+            result = _carried_out(function, args, kwargs)
             return result if out is None else _into(out, result)
 
         method.__name__ = name
@@ -522,7 +538,8 @@ def _methods() -> None:
     for name in (
         "all any argmax argmin argpartition argsort astype clip conj conjugate copy cumprod "
         "cumsum diagonal dot flatten item max mean min nonzero prod ravel repeat reshape round "
-        "searchsorted squeeze std sum swapaxes take trace transpose var"
+        "searchsorted squeeze std sum swapaxes take trace transpose var "
+        "compress choose put partition"
     ).split():
         setattr(Array, name, method_of(name))
 

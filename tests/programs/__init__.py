@@ -9,6 +9,8 @@ from tests.programs import (  # noqa: F401
     loops,
     models,
     nested,
+    numpy_functions,
+    numpy_writes,
     objects,
     recursion,
     scalars,
