@@ -53,6 +53,9 @@ REFUSED = {
         "complex_numbers.writes_through_a_reshaped_view",
         "objects.arrays_in_fields_written_in_place", "numpy_writes.results_into_places",
         "numpy_writes.sums_into_places",
+        "growing_lists.arrays_written", "growing_lists.arrays_stack",
+        "growing_lists.arrays_in_rows", "growing_lists.arrays_changed_later",
+        "growing_lists.int_array_dtype",
     ),
     "list": ("numpy_functions.lists_as_arrays",),
     "derivative": tuple(case.name for case in PROGRAMS if case.name.startswith("nested.")),
@@ -61,6 +64,8 @@ REFUSED = {
     "np.array": (
         "lists.comprehensions", "lists.concatenated", "models.recurrent_network",
         "simulations.lorenz_by_rk4",
+        "growing_lists.window", "growing_lists.listcomp_of_grown", "growing_lists.matmul_lists_n",
+        "growing_lists.append_rows_2d", "growing_lists.rows_np", "growing_lists.pts_np",
     ),
 }  # fmt: skip
 """Programs that a tape cannot follow, by what they do."""

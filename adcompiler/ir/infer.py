@@ -756,8 +756,8 @@ class _Sampler:
                     array = self.spread_out(array)
                 return array
             case List(item=item) if item is not None:
-                # A list of unknown length: any length shows the rank and dtype.
-                count = self.length(type.length) if type.length is not None else 3
+                # A list of unknown length: two lengths show what depends on it.
+                count = self.length(type.length) if type.length is not None else 3 + self.turn
                 return [self.of_type(item) for _ in range(min(count, 64))]
             case Tuple(items=items):
                 return tuple(self.of_type(item) for item in items)
@@ -863,7 +863,7 @@ def _read_back(one: Any, two: Any, first: _Sampler, second: _Sampler, fresh, opa
             if one.dtype != two.dtype or one.ndim != two.ndim:
                 raise Undecided
             shape = tuple(
-                _read_dim(m, n, first, second, fresh, opaque)
+                _read_dim(m, n, first, second, fresh)
                 for m, n in zip(one.shape, two.shape, strict=True)
             )
             if one.dtype.kind not in "biufc":
@@ -879,22 +879,20 @@ def _read_back(one: Any, two: Any, first: _Sampler, second: _Sampler, fresh, opa
             ]
             return type(one)(*items) if hasattr(one, "_fields") else tuple(items)
         case list():
-            if len(one) != len(two):
+            if len(one) != len(two) and not opaque:
                 return List(T.UNKNOWN)
             return [
                 _read_back(a, b, first, second, fresh, opaque)
-                for a, b in zip(one, two, strict=True)
+                for a, b in zip(one, two, strict=False)
             ]
         case bool():
             return T.BOOL
         case int():
-            return Scalar("int", None, _read_dim(one, two, first, second, fresh, opaque))
+            return Scalar("int", None, _read_dim(one, two, first, second, fresh))
     return type_of_object(one)
 
 
-def _read_dim(m: int, n: int, first: _Sampler, second: _Sampler, fresh, opaque: bool) -> Dim:
-    if opaque and m == n == 3:
-        return symbol(fresh())
+def _read_dim(m: int, n: int, first: _Sampler, second: _Sampler, fresh) -> Dim:
     found = []
     for dim in first.dims:
         if (

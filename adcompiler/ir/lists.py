@@ -85,8 +85,8 @@ class Kinds:
 
     def __init__(self) -> None:
         self.groups: dict[Value, _Group] = {}
-        self.changes = 0
-        """How often it was found that a list holds more than was known."""
+        self.changes: list[int] = []
+        """Each time when lists were found to hold more than was known, the oldest of them."""
 
     def of(self, value: Value) -> _Group:
         group = self.groups.get(value)
@@ -106,6 +106,9 @@ class Kinds:
     def unite(self, a: _Group, b: _Group) -> None:
         if a is b:
             return
+        item = join(a.item, b.item, any_length)
+        for group in (a, b):
+            self.note(group, item)
         for value in b.members:
             self.groups[value] = a
         a.members += b.members
@@ -120,18 +123,19 @@ class Kinds:
                 self.unite(a.slots[place], held)
             else:
                 a.slots[place] = held
-        before = a.item, b.item
-        self.become(a, join(a.item, b.item, any_length), force=True)
-        if before[0] != before[1] and None not in before:
-            self.changes += 1
+        self.become(a, item, force=True)
 
     def widen(self, group: _Group, kind: Any) -> None:
         """The lists hold something of this type too."""
         wider = join(group.item, kind, any_length)
         if wider != group.item:
-            if group.item is not None:
-                self.changes += 1
+            self.note(group, wider)
             self.become(group, wider)
+
+    def note(self, group: _Group, item: Any) -> None:
+        """Whatever was read from the lists before may have been taken for something else."""
+        if group.item is not None and group.item != item and group.members:
+            self.changes.append(min(value.uid for value in group.members))
 
     def become(self, group: _Group, item: Any, force: bool = False) -> None:
         if item == group.item and not force:
@@ -201,6 +205,11 @@ def put_in(resolver: Resolver, target: Value, item: Any) -> Any:
     What has components becomes a tuple of them; the list holds a `Record`.
     """
     item = _settled_item(resolver, item)
+    if isinstance(item, Value) and item in resolver.from_nothing:
+        # What the one list holds, if it ever holds something, the other holds too.
+        kinds = resolver.kinds
+        kinds.unite(kinds.of(target), kinds.of(resolver.from_nothing[item]))
+        return item
     if isinstance(item, (Value, Constant)):
         operand, kind = resolver.operand(item), held_type(type_of(item))
     else:
@@ -299,12 +308,14 @@ def taken(resolver: Resolver, base: Value, out: Value) -> Any:
     return build(out.type)
 
 
-def item_type(resolver: Resolver, base: Value) -> Any:
-    """The type of an item that is read."""
+def item_value(resolver: Resolver, base: Value) -> Value:
+    """The value of an item that is read."""
     if base.type.item is None:
         resolver.wait_for_item()
-        return T.UNKNOWN
-    return of_own_length(resolver, base.type.item)
+        out = resolver.value(T.UNKNOWN)
+        resolver.from_nothing[out] = base
+        return out
+    return resolver.value(of_own_length(resolver, base.type.item))
 
 
 ANY_LENGTH = T.symbol(("held",))
@@ -360,7 +371,10 @@ def settle(resolver: Resolver, value: Any) -> Any:
     """A list that gets a name becomes an object of the IR, if it holds numbers or arrays."""
     if resolver.fixed_origin is not None or type(value) is not list:
         return value
-    grows = resolver.born.get(id(value), (None, None))[1] in resolver.growing
+    for k, item in enumerate(value):
+        if type(item) is list and _grows(resolver, item):
+            value[k] = settle(resolver, item)
+    grows = _grows(resolver, value)
     plain = all(
         isinstance(item, (Value, Constant))
         and not operations.is_static_only(item)
@@ -382,6 +396,11 @@ def settle(resolver: Resolver, value: Any) -> Any:
         except errors.ResolveError:
             return value
     return value
+
+
+def _grows(resolver: Resolver, value: list) -> bool:
+    """Whether a list of known structure must be born as an object."""
+    return resolver.born.get(id(value), (None, None))[1] in resolver.growing
 
 
 def grown(resolver: Resolver, value: list) -> Value:
@@ -437,9 +456,16 @@ def get_item(resolver: Resolver, base: Value, index: Any) -> Any:
     if isinstance(index, Slice):
         return part(resolver, base, index)
     _check_index(resolver, index)
-    out = resolver.value(item_type(resolver, base))
+    out = item_value(resolver, base)
     resolver.add(Op(operator.getitem, [base, (resolver.operand(index),)], {}, [out]))
     return taken(resolver, base, out)
+
+
+def length(resolver: Resolver, items: Value) -> Value:
+    """`len(items)`."""
+    out = resolver.value(T.INT)
+    resolver.add(Op(len, [items], {}, [out]))
+    return out
 
 
 def _check_index(resolver: Resolver, index: Any) -> None:
@@ -460,7 +486,7 @@ def part(resolver: Resolver, base: Value, index: Slice) -> Value:
         if start is None and stop is None:
             return run(list_methods.copied, [base])
         if _counts(start) and (stop is None or isinstance(stop, Constant)):
-            end = resolver.op(len, base)
+            end = length(resolver, base)
             if stop is not None and stop.value < 0:
                 end = resolver.op(operator.sub, end, Constant(-stop.value))
             elif stop is not None:
@@ -491,7 +517,7 @@ def _places(resolver: Resolver, base: Any, index: Slice) -> tuple[Value, Value]:
     """The first place that a slice names, and how many there are."""
     first, count = resolver.value(T.INT), resolver.value(T.INT)
     bounds = [resolver.operand(bound) for bound in (index.start, index.stop, index.step)]
-    resolver.add(Op(runtime.slice_places, [resolver.op(len, base), *bounds], {}, [first, count]))
+    resolver.add(Op(runtime.slice_places, [length(resolver, base), *bounds], {}, [first, count]))
     return first, count
 
 
@@ -517,6 +543,8 @@ def repeated(resolver: Resolver, items: Any, count: Any) -> Value:
             "the items would all be one object",
             "use a comprehension",
         )
+    if not isinstance(items, Value) and not _all_constant(items):
+        items = grown(resolver, items)
     if isinstance(items, Value):
         return resolver.run_library(list_methods.repeated, [items, count])
     item = functools.reduce(join, kinds)
@@ -573,7 +601,7 @@ def insert(resolver: Resolver, target: Value, index: Any, item: Any) -> None:
     operand = put_in(resolver, target, item)
     if not _is(index, 0):
         place = resolver.value(T.INT)
-        count = resolver.op(len, target)
+        count = length(resolver, target)
         resolver.add(Op(runtime.inserted_place, [count, resolver.operand(index)], {}, [place]))
         index = place
     resolver.add(Append(target, operand, index))
@@ -584,9 +612,9 @@ def pop(resolver: Resolver, base: Value, index: Any = None) -> Any:
     at = None if index is None or _is(index, -1) else resolver.operand(index)
     if at is not None and not (isinstance(at, Constant) and at.value >= 0):
         place = resolver.value(T.INT)
-        resolver.add(Op(runtime.popped_place, [resolver.op(len, base), at], {}, [place]))
+        resolver.add(Op(runtime.popped_place, [length(resolver, base), at], {}, [place]))
         at = place
-    out = resolver.value(item_type(resolver, base))
+    out = item_value(resolver, base)
     resolver.add(Pop(base, out, at))
     return taken(resolver, base, out)
 
@@ -983,7 +1011,7 @@ def _static_comprehension(resolver: Resolver, generators: list, element: Any) ->
     result: list = []
     for item in items:
         resolver.assign(generator.target, item)
-        tests = [resolver.truth(resolver.eval(test)) for test in generator.ifs]
+        tests = [resolver.test(test) for test in generator.ifs]
         if not all(isinstance(test, bool) for test in tests):
             return None
         if all(tests):

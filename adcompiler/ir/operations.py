@@ -569,6 +569,13 @@ def get_item(resolver: Resolver, base: Any, index: Any) -> Any:
                 listed = resolver.settle(list(base))
                 if isinstance(listed, Value):
                     return get_item(resolver, listed, index)
+            if not resolver.is_loop_index(index):
+                lists.need_growing(resolver, base)
+                raise resolver.error(
+                    "index into things of different kinds",
+                    "the index is only known at run time",
+                    "loop over the things themselves, or put them into one array",
+                )
             raise NeedUnroll(index)
     if isinstance(base, dict):
         if isinstance(index, tuple) and all(isinstance(i, Constant) for i in index):
@@ -930,7 +937,7 @@ def sequence(resolver: Resolver, value: Any) -> Sequence:
         return Sequence(length(resolver, value, 0), lambda i: get_item(resolver, value, i))
     if isinstance(kind, T.List):
         known = kind.length.constant if kind.length is not None else None
-        count = resolver.op(len, value) if known is None else StaticLength(known)
+        count = lists.length(resolver, value) if known is None else StaticLength(known)
         return Sequence(count, lambda i: get_item(resolver, value, i))
     raise resolver.error(
         f"loop over a {_kind_name(kind)}",

@@ -83,13 +83,15 @@ class Frame:
     env: dict[str, Any] = field(default_factory=dict)
     parent: Frame | None = None
     """The frame of the function around it, for nested functions."""
-    nonlocals: set[str] = field(default_factory=set)
     arguments: dict[str, Any] = field(default_factory=dict)
     """What the parameters were bound to."""
     calls: tuple = ()
     """Where it was called, innermost first."""
+    call: Any = None
+    """The node of the call."""
     site: errors.Position | None = None
     """In a function of the library: where the user called what it stands for."""
+    nonlocals: set[str] = field(default_factory=set)
 
     def position(self, node: Any) -> errors.Position:
         return self.site or self.tree.position(node)
@@ -133,6 +135,8 @@ class Resolver:
         self.alive: list[set[int]] = []
         """The dicts and objects, by identity, that there were before each loop around."""
         self.newly_listed = 0
+        self.from_nothing: dict[Value, Value] = {}
+        """Items of lists that nothing was put into yet, each with its list."""
         self.maybe_unbound: set[Value] = set()
         self.checked: set[tuple[Block, Value]] = set()
         self.outer: dict[tuple[int, str], Any] = {}
@@ -229,7 +233,7 @@ class Resolver:
         calls: tuple = ()
         if saved[0] is not None and saved[1] is not None and self.fixed_origin is None:
             calls = (saved[0].position(saved[1]), *saved[0].calls)
-        self.frame = Frame(tree, env, parent, arguments=dict(env), calls=calls)
+        self.frame = Frame(tree, env, parent, dict(env), calls, saved[1])
         if tree.globals is vars(list_methods) and saved[0] is not None:
             self.frame.site = saved[0].position(saved[1])
             self.frame.calls = saved[0].calls
@@ -361,7 +365,7 @@ class Resolver:
                 self.eval(node.value)
             case gast.If():
                 self.branch(
-                    self.truth(self.eval(node.test)),
+                    self.test(node.test),
                     lambda: self.execute_all(node.body),
                     lambda: self.execute_all(node.orelse),
                 )
@@ -422,7 +426,7 @@ class Resolver:
             self.add(Raise(self.raised(AssertionError, node.msg)))
             self.dead = True
 
-        self.branch(self.truth(self.eval(node.test)), lambda: None, fail)
+        self.branch(self.test(node.test), lambda: None, fail)
 
     def raised(self, cls: type, message: Any) -> Any:
         args = [] if message is None else [self.eval(message)]
@@ -652,7 +656,7 @@ class Resolver:
             return True
         if isinstance(value, (Value,)):
             if isinstance(value.type, T.List):
-                return self.op(operator.gt, self.op(len, value), Constant(0))
+                return self.op(operator.gt, lists.length(self, value), Constant(0))
             return value
         return True
 
@@ -753,8 +757,12 @@ class Resolver:
 
     index_of: dict[Any, list]
 
+    def is_loop_index(self, value: Value) -> bool:
+        return any(value in found for found in getattr(self, "index_of", {}).values())
+
     def loop_key(self, node: Any) -> tuple:
-        return (id(node), *(id(frame.tree) for frame in self.frames), len(self.frames))
+        calls = (id(part) for frame in self.frames for part in (frame.tree.node, frame.call))
+        return (id(node), *calls)
 
     def while_loop(self, node: gast.While) -> None:
         self.loop(node, None, lambda index: None, "i")
@@ -848,7 +856,7 @@ class Resolver:
             self.enter_conflicts(conflicts)
             for place in held & forms.keys():
                 self.enlist_all(objects.get(place), params[place])
-            changes = self.kinds.changes, self.newly_listed
+            changes, listed = len(self.kinds.changes), self.newly_listed
             unknown = {p for p, form in forms.items() if isinstance(form, abstract.Nothing)}
             self.pending.append(set() if strict else unknown)
             self.patience += not strict
@@ -880,7 +888,9 @@ class Resolver:
                 if not dead:
                     lists.join_lists(self, params[place], results[place])
                 lists.join_lists(self, params[place], names[place])
-            settled = changes == (self.kinds.changes, self.newly_listed)
+            # What is made in the body is made anew, and learns it again, in the next attempt.
+            known_before = [uid for uid in self.kinds.changes[changes:] if uid < start]
+            settled = not known_before and listed == self.newly_listed
             for place, form in list(forms.items()):
                 result = UNBOUND if dead else results[place]
                 if place not in held and self.holds_listed(result):
@@ -893,6 +903,10 @@ class Resolver:
                         apart, after, self.carried_dim(entry, place, start)
                     )
                 except Mismatch:
+                    if memo:  # of a call with other arguments
+                        memo.clear()
+                        self.loop(node, domain, head, index_name)
+                        return
                     for thing in [objects.get(place), names[place], result]:
                         for items in lists.lists_among(thing):
                             lists.need_growing(self, items)
@@ -1100,13 +1114,13 @@ class Resolver:
             case gast.BinOp():
                 left, right = self.eval(node.left), self.eval(node.right)
                 return operations.binary(self, BINARY[type(node.op)], left, right)
+            case gast.UnaryOp(op=gast.Not()):
+                test = self.test(node.operand)
+                if isinstance(test, bool):
+                    return Constant(not test)
+                return self.op(operator.not_, test)
             case gast.UnaryOp():
                 value = self.eval(node.operand)
-                if isinstance(node.op, gast.Not):
-                    test = self.truth(value)
-                    if isinstance(test, bool):
-                        return Constant(not test)
-                    return self.op(operator.not_, test)
                 if instances.decides(UNARY[type(node.op)], value):
                     return instances.operate(self, UNARY[type(node.op)], [value])
                 return self.op(UNARY[type(node.op)], value)
@@ -1116,7 +1130,7 @@ class Resolver:
                 return self.boolean(node.values, isinstance(node.op, gast.And))
             case gast.IfExp():
                 return self.branch(
-                    self.truth(self.eval(node.test)),
+                    self.test(node.test),
                     lambda: self.eval(node.body),
                     lambda: self.eval(node.orelse),
                 )
@@ -1233,14 +1247,22 @@ class Resolver:
 
         return link(0, left)
 
-    def boolean(self, nodes: list, conjunction: bool) -> Any:
+    def test(self, node: Any) -> Any:
+        """The truth of an expression; of `xs and y` it does not matter which of them it is."""
+        if isinstance(node, gast.BoolOp):
+            return self.truth(self.boolean(node.values, isinstance(node.op, gast.And), tested=True))
+        return self.truth(self.eval(node))
+
+    def boolean(self, nodes: list, conjunction: bool, tested: bool = False) -> Any:
         first = self.eval(nodes[0])
+        if tested and lists.is_grown(first):
+            first = self.truth(first)
         if len(nodes) == 1:
             return first
         test = self.truth(first)
 
         def rest() -> Any:
-            return self.boolean(nodes[1:], conjunction)
+            return self.boolean(nodes[1:], conjunction, tested)
 
         if conjunction:
             return self.branch(test, rest, lambda: first)
@@ -1497,6 +1519,9 @@ def _resolve(
     except NeedStatic as need:  # of an inner function, perhaps: it was given the argument's value
         path = resolver.parameter_of[need.value.uid]
         raise NeedStatic(next(leaf.value for leaf in leaves if leaf.path == path)) from None
+    for item, held in resolver.from_nothing.items():
+        if held.type.item is not None:
+            item.type = held.type.item
     resolver.block.params = [leaf.value for leaf in leaves]
     form = abstract.structure(result)
     resolver.block.results = abstract.flatten(result, form)
