@@ -193,7 +193,7 @@ class Syntax(Blocks):
             name = self.define(SCALAR_NAMES, Scalar())
             forms = ["sum({0})", "{0}[0] * 0.5", "{0}[-1]"]
             if left > 1:
-                forms += ["max(*{0})", "min({0})"]
+                forms += ["max({0})", "min({0})"]
             self.emit(f"{name} = {self.draw.pick(forms).format(rest)}")
         return True
 
