@@ -1573,3 +1573,18 @@ def test_31_an_index_that_cancels_stays_an_integer():
         return total
 
     check(f, X, must_compile=True)
+
+
+@pytest.mark.parametrize("read_afterwards", [False, True])
+@pytest.mark.parametrize("view", [lambda x: x[:2], lambda x: x.reshape(-1, 1), lambda x: [x][0]])
+def test_32_a_derivative_inside_does_not_write_what_is_around_it(view, read_afterwards):
+    def f(x):
+        def energy(u):
+            part = view(x)
+            part *= u
+            return u * u + part[0] if read_afterwards else u * u
+
+        return grad(energy)(3.0) + np.sum(x)
+
+    with pytest.raises(AdcompilerError, match="writes an array of the one around it"):
+        grad(f)(X)

@@ -227,8 +227,9 @@ def _interpreted(resolver: Resolver, function: Any, args: list, keywords: dict) 
     _refuse_functions(resolver, form)
     captured = _captured(resolver, block)
     effect = any(isinstance(s, Op) and s.effect for s in walk(block))
-    name = _name(function)
-    return _Inner(Function(name, block), inner, forms, [*given, *captured], form, effect)
+    written = Function(_name(function), block)
+    _refuse_captured_writes(resolver, written, len(captured))
+    return _Inner(written, inner, forms, [*given, *captured], form, effect)
 
 
 def _opened(form: Structure) -> Structure:
@@ -737,13 +738,6 @@ def _captured(resolver: Resolver, block: Block) -> list[Value]:
         for statement in b.statements:
             for operand in operands(statement):
                 note(operand)
-            if isinstance(statement, (Store, Accumulate, Append, Pop)):
-                if statement.ref not in inside:
-                    raise resolver.error(
-                        "a differentiated function that writes an array of the one around it",
-                        "a derivative call must not change it",
-                        "pass it as an argument, or copy it",
-                    )
             for inner in blocks(statement):
                 visit(inner)
         for result in b.results:
@@ -763,6 +757,23 @@ def _captured(resolver: Resolver, block: Block) -> list[Value]:
         if outer.uid in resolver.parameter_of:
             resolver.parameter_of[param.uid] = resolver.parameter_of[outer.uid]
     return list(found)
+
+
+def _refuse_captured_writes(resolver: Resolver, function: Function, count: int) -> None:
+    """What the function reads of the one around it, its last parameters, it may not write: not
+    through a view or another name either, and even if nothing reads it afterwards."""
+    captured = function.params[len(function.params) - count :]
+    writes = [s for s in walk(function.body) if isinstance(s, (Store, Accumulate, Append, Pop))]
+    if not captured or not writes:
+        return
+    classes = resolver.object_classes(function)
+    theirs = {classes.find(param) for param in captured}
+    if any(classes.find(statement.ref) in theirs for statement in writes):
+        raise resolver.error(
+            "a differentiated function that writes an array of the one around it",
+            "a derivative call must not change it",
+            "pass it as an argument, or copy it",
+        )
 
 
 def _refuse_changes(resolver: Resolver, before: heap.Snapshot) -> None:
