@@ -5,7 +5,6 @@ A *plan* says what is wanted (reverse sweep, tangent, or one after the other) of
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ import numpy as np
 
 from adcompiler import errors, runtime
 from adcompiler.api.signature import Leaf, Signature
+from adcompiler.backends import storage
 from adcompiler.ir import abstract
 from adcompiler.ir import types as T
 from adcompiler.ir.infer import type_of
@@ -44,7 +44,6 @@ from adcompiler.passes.memory import (
 from adcompiler.passes.optimise import optimise
 from adcompiler.passes.simplify import dead_code
 from adcompiler.passes.tangent import tangent
-from adcompiler.rules import book
 
 CHECKS: list[Callable[[Function], Any]] = []
 """Called after every stage: the tests put the verifiers here."""
@@ -257,27 +256,7 @@ def is_fresh(made: Any, maker: dict[Value, Any], uses: Any) -> bool:
     if view_kind(made) == "view" and made.fn is not np.broadcast_to:
         source = made.args[0]
         return uses[source] == 1 and is_fresh(maker.get(source), maker, uses)
-    key = book.canonical(made.fn)
-    if isinstance(key, np.ufunc) or made.fn in _FRESH or key in _FRESH:
-        return True
-    return False
-
-
-_FRESH = {
-    np.zeros_like,
-    np.zeros,
-    np.array,
-    np.matmul,
-    np.dot,
-    np.sum,
-    np.outer,
-    np.ones,
-    np.empty,
-    operator.matmul,
-    np.concatenate,
-    np.stack,
-    np.where,
-}
+    return storage.is_fresh(made)
 
 
 def gradient(primal: Primal, wrt: list[Leaf], index: int, name: str, value: bool) -> Function:

@@ -58,13 +58,9 @@ from adcompiler.ir.nodes import (
     substitute,
     walk,
 )
+from adcompiler.ir.verify import SHAPE_ONLY
 from adcompiler.passes.columns import split_records
 from adcompiler.rules import book
-
-SHAPE_ONLY = {
-    np.zeros_like, np.empty_like, np.ones_like, dimension, np.shape, len, runtime.check_length,
-}  # fmt: skip
-"""Functions that look at the shape and dtype of an array alone."""
 
 ALWAYS_VIEW = {
     np.transpose, np.swapaxes, np.moveaxis, np.expand_dims, np.squeeze, np.flip, np.flipud,
