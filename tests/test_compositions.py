@@ -3,6 +3,7 @@
 
 import copy
 import inspect
+import re
 
 import numpy as np
 import pytest
@@ -128,7 +129,7 @@ CALLS = [
 
 def shown(call):
     fn, args, kwargs = call
-    parts = [f"{np.shape(a)}" if isinstance(a, np.ndarray) else repr(a)[:30] for a in args]
+    parts = [f"{np.shape(a)}" if isinstance(a, np.ndarray) else re.sub(" at 0x[0-9a-f]+", "", repr(a))[:30] for a in args]
     return f"{fn.__name__}({', '.join([*parts, *(f'{k}={v!r}'[:30] for k, v in kwargs.items())])})"
 
 
