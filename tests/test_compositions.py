@@ -112,6 +112,11 @@ CALLS = [
       for kwargs in ({}, {"axes": (0, 2)}, {"s": (4, 5), "axes": (2, 1), "norm": "ortho"})],
     *[(fn, (T,), {"norm": "forward"}) for fn in (np.fft.fft2, np.fft.ifft2, np.fft.rfft2, np.fft.irfft2)],
     (np.partition, (X, 3), {}), (np.partition, (A, 1, None), {}),
+    (np.unique, (np.array([3.0, 1, 3, np.nan, 1, np.nan]), True, True, True), {}), (np.unique, (A,), {}),
+    (np.unique, (np.array([[2, 1], [2, 2]]),), {"return_inverse": True, "return_counts": True}),
+    (np.sort, (A, 0), {"kind": "stable"}), (np.sort, (A, None), {"stable": True}),
+    (np.apply_along_axis, (lambda r: r * 2, 0, A), {}), (np.apply_along_axis, (np.sum, 1, T), {}),
+    (np.apply_along_axis, (lambda r, k: r[k:], 1, T, 1), {}),
     # Those that write.
     (np.put, (A, [1, -1, 1], [5.0, 6.0]), {}), (np.put, (X, [[1, 2]], 4.0), {}),
     (np.put, (A, [25, -21], X), {"mode": "wrap"}), (np.put, (A, [25, -21], X), {"mode": "clip"}),

@@ -21,7 +21,7 @@ import gast
 import numpy as np
 
 from adcompiler import errors, runtime
-from adcompiler.ir import abstract, instances, lists, nested
+from adcompiler.ir import abstract, indexing, instances, lists, nested
 from adcompiler.ir import types as T
 from adcompiler.ir.abstract import (
     Closure,
@@ -56,7 +56,7 @@ from adcompiler.ir.nodes import (
     dimension,
 )
 from adcompiler.ir.parse import parse
-from adcompiler.rules import book
+from adcompiler.rules import book, compositions
 from adcompiler.runtime import range_length, stop_gradient
 
 if TYPE_CHECKING:
@@ -591,6 +591,10 @@ def get_item(resolver: Resolver, base: Any, index: Any) -> Any:
         )
     if isinstance(base, Constant) and base.value is np.mgrid:
         return _grid(resolver, base, index)
+    if isinstance(base, indexing.Flat):
+        return indexing.get_flat(resolver, base, index)
+    if indexing.is_builder(base):
+        return indexing.built(resolver, base.value, index)
     if isinstance(base, Constant) and not isinstance(base.value, np.ndarray):
         if isinstance(index, Constant):
             return resolver.foreign(base.value[index.value])
@@ -661,6 +665,9 @@ def set_item(resolver: Resolver, base: Any, index: Any, value: Any) -> None:
         return
     if isinstance(base, list):
         lists.static_set_item(resolver, base, index, value)
+        return
+    if isinstance(base, indexing.Flat):
+        indexing.set_flat(resolver, base, index, value)
         return
     if isinstance(base, Constant) and isinstance(base.value, np.ndarray):
         raise _global_write(resolver, base)
@@ -776,6 +783,10 @@ def get_attribute(resolver: Resolver, base: Any, name: str) -> Any:
             return _part_of_real(resolver, base, name)
         if name in ("T", "real", "imag"):
             return apply(resolver, getattr, [base, Constant(name)], {})
+        if name == "mT":
+            return apply(resolver, np.matrix_transpose, [base], {})
+        if name == "flat":
+            return indexing.Flat(base)
         if hasattr(np.ndarray, name):
             return Method(base, name)
         raise resolver.error(f"`.{name}`", "an array has no such attribute", "check the spelling")
@@ -927,6 +938,8 @@ def sequence(resolver: Resolver, value: Any) -> Sequence:
             return resolver.op(operator.add, first, scaled)
 
         return Sequence(count, at)
+    if isinstance(value, indexing.Flat):
+        return indexing.walk_flat(resolver, value)
     if isinstance(value, (tuple, list, dict)):
         items = static_items(value)
         return Sequence(StaticLength(len(items)), lambda i: items[_static_index(resolver, i)])
@@ -1026,6 +1039,10 @@ def _call_object(resolver: Resolver, fn: Any, args: list, keywords: dict) -> Any
                     "draw a permutation of the indices, and index",
                 )
             return apply(resolver, fn, args, keywords, effect=True)
+    if isinstance(fn, np.vectorize):
+        return _vectorised(resolver, resolver.constant(fn.pyfunc), fn, args, keywords)
+    if isinstance(fn, python_types.FunctionType) and fn.__module__ == compositions.__name__:
+        return compose(resolver, fn, args, keywords)
     if isinstance(fn, python_types.FunctionType):
         resolver.guard(fn, "__defaults__", fn.__defaults__)
         resolver.guard(fn, "__code__", fn.__code__)
@@ -1038,6 +1055,17 @@ def _call_object(resolver: Resolver, fn: Any, args: list, keywords: dict) -> Any
     if isinstance(fn, type):
         return instances.make(resolver, fn, args, keywords)
     return call_unknown(resolver, fn, args, keywords)
+
+
+def _vectorised(resolver: Resolver, function: Any, like: Any, args: list, keywords: dict) -> Any:
+    """A call of what `np.vectorize` made of a function."""
+    if keywords or (like is not None and (like.signature or like.excluded or like.otypes)):
+        raise resolver.error(
+            "`np.vectorize` with arguments",
+            "it is known without otypes=, excluded= and signature= only",
+            "write a loop over the items",
+        )
+    return compose(resolver, compositions.vectorised, [function, *args], {})
 
 
 def call_unknown(resolver: Resolver, fn: Callable, args: list, keywords: dict) -> Any:
@@ -1085,6 +1113,7 @@ def call_known(resolver: Resolver, fn: Callable, args: list, keywords: dict) -> 
     if composition is not None:
         result = compose(resolver, composition, args, keywords)
         return result if out is None else _into(resolver, out, result)
+    keywords = _without_own_dtype(resolver, fn, args, keywords)
     where = keywords.pop("where", None)
     if isinstance(where, Constant) and where.value is True:
         where = None
@@ -1103,6 +1132,21 @@ def call_known(resolver: Resolver, fn: Callable, args: list, keywords: dict) -> 
         old = out[0] if isinstance(out, tuple) else out
         result = apply(resolver, np.where, [where, result, old], {})
     return result if out is None else _into(resolver, out, result)
+
+
+def _without_own_dtype(resolver: Resolver, fn: Callable, args: list, keywords: dict) -> dict:
+    """A `dtype=` that the result has anyway says nothing."""
+    asked = keywords.get("dtype")
+    rule = book.lookup(fn)
+    if rule is None or "dtype" in rule.parameters or not isinstance(asked, Constant):
+        return keywords
+    rest = {name: value for name, value in keywords.items() if name != "dtype"}
+    try:
+        own = result_type(fn, [resolver.operand(arg) for arg in args], rest, resolver.fresh)
+        same = getattr(own, "dtype", None) == np.dtype(asked.value).name
+    except TypeError:
+        return keywords
+    return rest if same else keywords
 
 
 def _into(resolver: Resolver, out: Any, result: Any) -> Any:
@@ -1173,6 +1217,23 @@ def _ufunc_method(resolver: Resolver, ufunc: np.ufunc, name: str, args: list, ke
             raise resolver.error("`np.add.at`", "its first argument must be a local array")
         resolver.add(Accumulate(array, path_of(resolver, index), resolver.operand(value)))
         return Constant(None)
+    if name == "at" and not keywords:
+        array, index = args[:2]
+        value = args[2] if len(args) > 2 else Constant(None)
+        if ufunc is np.subtract and isinstance(type_of(array), T.Array) and is_array(array):
+            opposite = apply(resolver, np.negative, [value], {})
+            return _ufunc_method(resolver, np.add, name, [array, index, opposite], {})
+        parts = index if isinstance(index, tuple) else (index,)
+        if not all(_is_index_row(resolver, part) for part in parts):
+            raise resolver.error(
+                f"`np.{ufunc.__name__}.at` with this index",
+                "arrays of integers with one axis are known",
+                "write a loop over the places",
+            )
+        of = [Constant(ufunc), array, index, value]
+        return compose(resolver, compositions.ufunc_at, of, {})
+    if name == "reduce" and ufunc is np.logaddexp:
+        return compose(resolver, compositions.logaddexp_reduce, args, keywords)
     if name == "reduce" and ufunc in (np.add, np.multiply, np.maximum, np.minimum):
         fn = {np.add: np.sum, np.multiply: np.prod, np.maximum: np.max, np.minimum: np.min}[ufunc]
         keywords.setdefault("axis", Constant(0))
@@ -1194,6 +1255,15 @@ def _ufunc_method(resolver: Resolver, ufunc: np.ufunc, name: str, args: list, ke
         "it has no derivative rule",
         "write it with the function itself",
     )
+
+
+def _is_index_row(resolver: Resolver, index: Any) -> bool:
+    """Whether an index is an array of integers with one axis (or a list of integers)."""
+    kind = type_of(index)
+    if isinstance(kind, T.List):
+        return isinstance(kind.item, T.Scalar) and kind.item.kind == "int"
+    one_axis = isinstance(kind, T.Array) and kind.shape is not None and len(kind.shape) == 1
+    return one_axis and kind.kind == "int"
 
 
 def _call_method(resolver: Resolver, method: Method, args: list, keywords: dict) -> Any:
@@ -1240,9 +1310,14 @@ def _array_method(resolver: Resolver, base: Any, name: str, args: list, keywords
         return Constant(None)
     if name == "item" and isinstance(kind, T.Scalar) and not args:
         return resolver.op(float if kind.kind == "float" else int, base)
-    if name == "item" and isinstance(kind, T.Array):
-        items = args or [Constant(0)] * len(kind.shape or ())
-        return resolver.op(float, get_item(resolver, base, tuple(items)))
+    if name == "item" and isinstance(kind, T.Array) and kind.shape is not None:
+        if len(args) == 1 and isinstance(args[0], tuple):
+            args = list(args[0])
+        to = {"float": float, "int": int, "bool": bool, "complex": complex}[kind.kind]
+        if len(args) == 1 and len(kind.shape) > 1:
+            return resolver.op(to, indexing.get_flat(resolver, indexing.Flat(base), args[0]))
+        items = args or [Constant(0)] * len(kind.shape)
+        return resolver.op(to, get_item(resolver, base, tuple(items)))
     if name == "tolist":
         raise resolver.error(
             "`.tolist()`",
@@ -1682,6 +1757,16 @@ def _call_atleast(fn: Callable) -> Callable:
     return call_atleast
 
 
+def _call_vectorize(resolver: Resolver, args: list, keywords: dict) -> Any:
+    if len(args) != 1 or keywords:
+        raise resolver.error(
+            "`np.vectorize` with arguments",
+            "it is known without otypes=, excluded= and signature= only",
+            "write a loop over the items",
+        )
+    return Partial(Constant(compositions.vectorised), (args[0],), {})
+
+
 def _call_map(resolver: Resolver, args: list, keywords: dict) -> Any:
     fn, *rest = args
     lists = [static_items(arg) for arg in rest]
@@ -1740,5 +1825,11 @@ SPECIAL: dict[Any, Callable] = {
     builtins.any: _call_any(any),
     builtins.all: _call_any(all),
     builtins.callable: _call_callable,
+    np.vectorize: _call_vectorize,
+    np.ndindex: lambda resolver, args, keywords: indexing.call_ndindex(resolver, args, keywords),
+    np.ndenumerate: lambda resolver, args, keywords: indexing.call_ndenumerate(
+        resolver, args, keywords
+    ),
+    np.nditer: lambda resolver, args, keywords: indexing.call_nditer(resolver, args, keywords),
     **{fn: _call_atleast(fn) for fn in (np.atleast_1d, np.atleast_2d, np.atleast_3d)},
 }

@@ -24,7 +24,16 @@ import gast
 import numpy as np
 
 from adcompiler import errors, runtime
-from adcompiler.ir import abstract, heap, instances, list_methods, lists, operations, recursion
+from adcompiler.ir import (
+    abstract,
+    heap,
+    indexing,
+    instances,
+    list_methods,
+    lists,
+    operations,
+    recursion,
+)
 from adcompiler.ir import types as T
 from adcompiler.ir.abstract import Closure, Items, Leaf, Mismatch, Static
 from adcompiler.ir.guards import Guard, NeedGrowing, NeedStatic, NeedUnroll, contents_of
@@ -503,7 +512,10 @@ class Resolver:
                 operations.set_item(self, base, self.eval(target.slice), value)
             case gast.Attribute(attr=attr):
                 base = self.eval(target.value)
-                instances.set_attribute(self, base, attr, value)
+                if attr == "flat" and operations.is_array(base):
+                    indexing.set_flat(self, indexing.Flat(base), Constant(slice(None)), value)
+                else:
+                    instances.set_attribute(self, base, attr, value)
             case gast.Starred():
                 raise self.unsupported(target, "starred target outside a tuple")
             case _:
@@ -628,7 +640,8 @@ class Resolver:
             index = self.eval(target.slice)
             old = operations.get_item(self, base, index)
             value = self.eval(node.value)
-            part = operations.is_array(base)  # else the item is an object of its own
+            flat = isinstance(base, indexing.Flat)
+            part = flat or operations.is_array(base)  # else the item is an object of its own
             new = operations.in_place(self, fn, old, value, item=part)
             if new is not old:
                 operations.set_item(self, base, index, new)
@@ -1302,6 +1315,8 @@ class Resolver:
         if isinstance(value, (tuple, list)):
             items = [self.operand(item) for item in value]
             return items if isinstance(value, list) else tuple(items)
+        if isinstance(value, indexing.Flat):
+            return operations.get_item(self, value, Constant(slice(None)))
         if isinstance(value, Closure):
             raise self.error(
                 f"`{value.tree.name}` used as a value",

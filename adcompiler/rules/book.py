@@ -445,6 +445,8 @@ def _aliases() -> dict[Callable, Callable]:
         divmod: np.divmod,
         round: np.round,
         np.around: np.round,
+        np.degrees: np.rad2deg,
+        np.radians: np.deg2rad,
         np.amax: np.max,
         np.amin: np.min,
         np.linalg.matmul: np.matmul,

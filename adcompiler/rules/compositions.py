@@ -761,6 +761,38 @@ def delete(arr, obj, axis=None):
     return np.take(arr, kept_by_delete(np.shape(arr)[axis], obj), axis=axis)
 
 
+@composition(np.unique)
+def unique(
+    ar,
+    return_index=False,
+    return_inverse=False,
+    return_counts=False,
+    axis=None,
+    *,
+    equal_nan=True,
+    sorted=True,
+):
+    if axis is not None or not equal_nan:
+        raise NotImplementedError("np.unique with axis= or equal_nan=: leave them out")
+    flat = np.ravel(ar)
+    order = np.argsort(flat, kind="stable")
+    ordered = flat[order]
+    before, after = ordered[:-1], ordered[1:]
+    new = np.logical_and(before != after, np.logical_not(np.isnan(before)))
+    new = np.concatenate((np.ones(np.size(flat), dtype=bool)[:1], new))
+    index = order[np.flatnonzero(new)]
+    parts = [flat[index]]
+    if return_index:
+        parts = [*parts, index]
+    if return_inverse:
+        places = (np.cumsum(new) - 1)[np.argsort(order)]
+        parts = [*parts, np.reshape(places, np.shape(ar))]
+    if return_counts:
+        ends = np.concatenate((np.flatnonzero(new), np.full(1, np.size(flat))))
+        parts = [*parts, np.diff(ends)]
+    return parts[0] if len(parts) == 1 else tuple(parts)
+
+
 @composition(np.insert)
 def insert(arr, obj, values, axis=None):
     if axis is None:
@@ -1108,3 +1140,77 @@ def nan_to_num(x, copy=True, nan=0.0, posinf=None, neginf=None):
         return known
     x[...] = known
     return x
+
+
+# `a.flat`, as the compiler has it.
+
+
+def flat_items(a, index):
+    """`a.flat[index]`."""
+    part = (a if np.ndim(a) == 1 else np.reshape(a, -1))[index]
+    return part if np.ndim(part) == 0 else np.array(part)
+
+
+def set_flat_items(a, index, values):
+    """`a.flat[index] = values`: too few values start again."""
+    flat = a if np.ndim(a) == 1 else np.reshape(a, -1)
+    if np.ndim(values) == 0:
+        flat[index] = values
+    else:
+        flat[index] = _cycled(values, np.size(flat[index]))
+
+
+# Methods of ufuncs, as the compiler has them.
+
+
+def ufunc_at(ufunc, a, indices, b=None):
+    """`ufunc.at(a, indices, b)`: one item after the other, so that repeated ones count."""
+    if isinstance(indices, tuple):
+        for k in range(np.shape(indices[0])[0]):
+            place = tuple([index[k] for index in indices])
+            a[place] = ufunc(a[place]) if b is None else ufunc(a[place], _item(b, k))
+    else:
+        for k in range(np.shape(indices)[0]):
+            place = indices[k]
+            a[place] = ufunc(a[place]) if b is None else ufunc(a[place], _item(b, k))
+
+
+def _item(b, k):
+    return b if np.ndim(b) == 0 else b[k]
+
+
+def logaddexp_reduce(a, axis=0, keepdims=False):
+    """`np.logaddexp.reduce`."""
+    top = stop_gradient(np.max(a, axis=axis, keepdims=True))
+    total = np.log(np.sum(np.exp(a - top), axis=axis, keepdims=True)) + top
+    return total if keepdims else np.squeeze(total, axis=axis)
+
+
+# Functions that are called for each item, or row.
+
+
+def vectorised(function, *arrays):
+    """`np.vectorize(function)(*arrays)`."""
+    spread = np.broadcast_arrays(*arrays)
+    items = [function(*row) for row in zip(*[np.ravel(a) for a in spread])]
+    return np.reshape(np.stack(items), np.shape(spread[0]))
+
+
+@composition(np.apply_along_axis)
+def apply_along_axis(func1d, axis, arr, *args, **kwargs):
+    moved = np.moveaxis(_array(arr), axis, -1)
+    rows = np.reshape(moved, (-1, np.shape(moved)[-1]))
+    results = np.stack([func1d(row, *args, **kwargs) for row in rows])
+    shape = np.shape(moved)[:-1]
+    if np.ndim(results) == 1:
+        return np.reshape(results, shape)
+    return np.moveaxis(np.reshape(results, (*shape, np.shape(results)[1])), -1, axis)
+
+
+@composition(np.sort)
+def sort(a, axis=-1, kind=None, order=None, *, stable=None):
+    if order is not None:
+        raise NotImplementedError("np.sort with order=: structured arrays have no derivative")
+    if axis is None:
+        return np.take(a, np.argsort(a, axis=None, kind=kind, stable=stable))
+    return np.take_along_axis(a, np.argsort(a, axis=axis, kind=kind, stable=stable), axis=axis)

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from adcompiler import runtime
-from adcompiler.rules import book
+from adcompiler.rules import book, compositions
 from adcompiler.rules.slicing import SHAPE_ARGUMENTS, sliced
 from adcompiler.tape import memory
 from adcompiler.tape.graph import Meta, meta_of, next_order, node_class, node_name
@@ -396,6 +396,8 @@ def _ufunc_method(ufunc: Any, method: str, inputs: tuple, kwargs: dict) -> Any:
     if ufunc in table:
         axis = kwargs.pop("axis", 0) if len(inputs) == 1 else inputs[1]
         return table[ufunc](inputs[0], axis=axis, **kwargs)
+    if method == "reduce" and ufunc is np.logaddexp:
+        return compositions.logaddexp_reduce(*inputs, **kwargs)
     if method == "at" and ufunc in (np.add, np.subtract) and isinstance(inputs[0], Array):
         a, index, v = inputs
         change = np.broadcast_to(v, np.shape(a.value[_plain_index(index)]))
@@ -404,6 +406,8 @@ def _ufunc_method(ufunc: Any, method: str, inputs: tuple, kwargs: dict) -> Any:
         added = apply(Array, runtime.scatter, (change, a.shape, _plain_index(index)), {})
         a._become(a + added if ufunc is np.add else a - added)
         return None
+    if method == "at" and isinstance(inputs[0], Array) and _is_index_row(inputs[1]):
+        return compositions.ufunc_at(ufunc, *inputs)
     if all(not isinstance(x, Array) or x.node is None for x in inputs[:1]) and method == "at":
         raise refused(
             f"`np.{ufunc.__name__}.at` into a plain array, of a value with a derivative",
@@ -415,6 +419,14 @@ def _ufunc_method(ufunc: Any, method: str, inputs: tuple, kwargs: dict) -> Any:
         "no derivative rule is known for it",
         "write it with a function that has a rule",
     )
+
+
+def _is_index_row(index: Any) -> bool:
+    """Whether an index is of integers with one axis, or a tuple of such."""
+    rows = [
+        np.asarray(_plain_index(part)) for part in (index if type(index) is tuple else (index,))
+    ]
+    return all(row.ndim == 1 and row.dtype.kind in "iu" for row in rows)
 
 
 def _copyto(dst: Any, src: Any, casting: str = "same_kind", where: Any = True) -> None:

@@ -201,3 +201,80 @@ def parts_of_a_split(x):
     a, b, c = np.split(x, 3)
     d, e = np.split(x, [4])
     return a @ b + c @ c * np.sum(d**2) + e[0]
+
+
+@program(matrices((3, 4), 4))
+def indices_in_turn(A, v):
+    total = 0.0
+    for i, j in np.ndindex(A.shape):
+        total += A[i, j] * A[i, 3 - j] * i
+    for (i, j), a in np.ndenumerate(A):
+        A[i, j] = a * v[j] + i
+    for place in np.ndindex(2, 3):
+        A[place] *= A[2, 3]
+    for a in A.flat:
+        total += a**3
+    for a in np.nditer(v):
+        total *= np.cos(a)
+    return total
+
+
+@program(matrices((3, 4), 4))
+def flat_items(A, v):
+    part = A.flat[2:8]
+    A.flat[1] = v[0]
+    A.flat[::5] *= 2
+    A.flat[4:9] = v[:2]  # too few values start again
+    A.flat[[0, 3]] = A.item(7) * v.item(1)
+    B = A * 2
+    B.flat = v
+    return np.sum(A**2) + np.sum(part**3) + np.sum(B * A) + A.item(1, 2) * A.item((0, 3))
+
+
+@program(vectors(4, 4))
+def joined_by_brackets(x, y):
+    z = np.r_[x, 1.0, y[1:3], 0:2]
+    C = np.c_[np.ones(4), x, y**2]
+    part = np.s_[1:3]
+    rows, columns = np.ogrid[0:4, 0:3]
+    return np.sum(z**2) + np.sum(C[part] ** 3 * (rows + columns)[part]) + np.sum(x[np.r_[0:2, 3]])
+
+
+@program(vectors(5, 6))
+def ufuncs_at_places(x, y):
+    places = np.array([0, 2, 0, 4, 2, 2])
+    np.subtract.at(x, places, y**2)
+    np.multiply.at(x, places, y)
+    np.divide.at(x, [1, 1], 2.0)
+    np.exp.at(y, [3, 3])
+    M = np.outer(x, y)
+    np.multiply.at(M, ([0, 1, 0], [2, 2, 2]), y[:3])
+    return np.sum(x * x) + y @ y + np.sum(M[:2])
+
+
+@np.vectorize
+def bent(t, slope):
+    return t * t if t > 0.8 else slope * t
+
+
+@program(matrices((3, 4), 4))
+def functions_of_items_and_rows(A, v):
+    rows = np.apply_along_axis(lambda row, power: row / np.sum(row**power), 1, A, 2)
+    columns = np.apply_along_axis(np.sum, 0, A)
+    halves = np.vectorize(lambda a, b: a * b if a > b else a - b)(A, v)
+    return np.sum(rows**3) + columns @ v + np.sum(halves) + np.sum(bent(A, v))
+
+
+@program(lambda rng: (rng.normal(size=6), np.array([2, 0, 2, 1, 0, 2])))
+def groups(x, labels):
+    total = 0.0
+    names, counts = np.unique(labels, return_counts=True)
+    for name, count in zip(names, counts):
+        total += np.sum(x[labels == name]) ** 2 / count
+    return total + np.sum(np.unique(x)[1:] * np.sort(x, kind="stable")[:-1])
+
+
+@program(matrices((3, 4)))
+def reductions_by_ufuncs(A):
+    scores = np.logaddexp.reduce(A, axis=1)
+    return scores @ scores + np.logaddexp.reduce(A[0]) * np.sum(A.mT @ A) + np.sum(np.radians(A))
