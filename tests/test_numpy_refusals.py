@@ -50,17 +50,29 @@ def flat_of_another_layout(x):
     return np.sum(A * A)
 
 
+def flat_items_written_one_by_one(x):
+    x.flat[1:] = x[:-1]
+    return np.sum(x * x)
+
+
+def placed_one_by_one(x):
+    y = x[::-1]
+    np.place(x, np.arange(6) > 2, y)
+    return np.sum(x * x)
+
+
 def brackets_with_text(x):
     return np.sum(np.r_["0,2", x, x])
 
 
-@pytest.mark.parametrize(
-    "function",
-    [
-        resized, made_read_only, structured, written_by_an_iterator, part_of_a_split_written,
-        ufunc_at_slices, vectorised_with_types, flat_of_another_layout, brackets_with_text,
-    ],
-)  # fmt: skip
+REFUSED = [
+    resized, made_read_only, structured, written_by_an_iterator, part_of_a_split_written,
+    flat_items_written_one_by_one, placed_one_by_one, ufunc_at_slices, vectorised_with_types,
+    flat_of_another_layout, brackets_with_text,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("function", REFUSED)
 def test_it_is_refused_at_its_line(function):
     with pytest.raises(AdcompilerError) as caught:
         grad(function)(np.arange(1.0, 7.0))

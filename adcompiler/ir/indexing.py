@@ -12,8 +12,8 @@ from adcompiler.ir import operations
 from adcompiler.ir import types as T
 from adcompiler.ir.abstract import Sequence
 from adcompiler.ir.infer import type_of
-from adcompiler.ir.nodes import Constant, Slice
-from adcompiler.rules import compositions
+from adcompiler.ir.nodes import Constant, Op, Slice, Value
+from adcompiler.rules import book, compositions
 
 if TYPE_CHECKING:
     from adcompiler.ir.resolve import Resolver
@@ -35,7 +35,49 @@ def set_flat(resolver: Resolver, flat: Flat, index: Any, value: Any) -> None:
     """`a.flat[index] = value`."""
     if isinstance(value, (list, tuple)):
         value = resolver.op(np.array, list(value))
+    refuse_shared(resolver, flat.array, value)
     operations.compose(resolver, compositions.set_flat_items, [flat.array, index, value], {})
+
+
+def call_place(resolver: Resolver, args: list, keywords: dict) -> Any:
+    """`np.place(array, mask, values)`."""
+    if len(args) == 3:
+        refuse_shared(resolver, args[0], args[2])
+    return operations.compose(resolver, compositions.place, args, keywords)
+
+
+_COPIES = {np.array, np.copy, np.zeros, np.ones, np.full, np.arange, np.linspace, np.concatenate}
+
+
+def refuse_shared(resolver: Resolver, array: Any, values: Any) -> None:
+    """Refuse to write items of an array into itself one by one: NumPy reads what it has written.
+
+    Known to be another array are arguments of the differentiated function, and what an operation
+    of this block has made.
+    """
+    if not operations.is_array(values) or getattr(type_of(values), "shape", ()) == ():
+        return
+    made = {out: s for s in resolver.block.statements if isinstance(s, Op) for out in s.outs}
+    outermost = resolver.frames[0].arguments.values() if resolver.frames else ()
+
+    def origin(value: Any) -> Any:
+        while isinstance(value, Value) and value in made:
+            op = made[value]
+            key = book.canonical(op.fn)
+            if isinstance(key, np.ufunc) or key in _COPIES or op.fn is np.ndarray.copy:
+                return op
+            value = op.args[0] if op.args else None
+        known = isinstance(value, Constant) or any(value is given for given in outermost)
+        return value if known else None
+
+    source, target = origin(values), origin(array)
+    fresh = isinstance(source, Op) and source is not target
+    if source is None or not (fresh or (target is not None and source is not target)):
+        raise resolver.error(
+            "items that may be those of the array they are written to",
+            "NumPy writes them one by one: it would read what it has written",
+            "copy them first: `values.copy()`",
+        )
 
 
 def walk_flat(resolver: Resolver, flat: Flat) -> Sequence:

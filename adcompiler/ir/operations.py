@@ -1826,6 +1826,7 @@ SPECIAL: dict[Any, Callable] = {
     builtins.all: _call_any(all),
     builtins.callable: _call_callable,
     np.vectorize: _call_vectorize,
+    np.place: lambda resolver, args, keywords: indexing.call_place(resolver, args, keywords),
     np.ndindex: lambda resolver, args, keywords: indexing.call_ndindex(resolver, args, keywords),
     np.ndenumerate: lambda resolver, args, keywords: indexing.call_ndenumerate(
         resolver, args, keywords

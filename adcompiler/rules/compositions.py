@@ -681,7 +681,8 @@ def meshgrid(*xi, copy=True, sparse=False, indexing="xy"):
     swapped = indexing == "xy" and count > 1
     axes = [1 - k if swapped and k < 2 else k for k in range(count)]
     grids = [_on_axis(xi[k], axes[k], count) for k in range(count)]
-    return tuple(grids) if sparse else tuple([a + 0 for a in np.broadcast_arrays(*grids)])
+    whole = grids if sparse else np.broadcast_arrays(*grids)
+    return tuple([np.copy(a) if copy else a for a in whole])
 
 
 def _on_axis(x, axis, rank):
@@ -1165,6 +1166,8 @@ def set_flat_items(a, index, values):
 
 def ufunc_at(ufunc, a, indices, b=None):
     """`ufunc.at(a, indices, b)`: one item after the other, so that repeated ones count."""
+    if b is not None and np.ndim(b) > 0:
+        b = np.copy(b)  # it may be a part of `a`
     if isinstance(indices, tuple):
         for k in range(np.shape(indices[0])[0]):
             place = tuple([index[k] for index in indices])

@@ -228,6 +228,7 @@ def flat_items(A, v):
     A.flat[[0, 3]] = A.item(7) * v.item(1)
     B = A * 2
     B.flat = v
+    B.flat[1:4] = B[0, :3].copy()
     return np.sum(A**2) + np.sum(part**3) + np.sum(B * A) + A.item(1, 2) * A.item((0, 3))
 
 

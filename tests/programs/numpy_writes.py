@@ -78,6 +78,18 @@ def numbers_cleaned_in_place(A, v):
 
 
 @program(two_vectors)
+def parts_written_into_their_own_array(x, y):
+    np.put(x, [1, 2, 3], x)
+    np.putmask(y[1:], x[1:] > 0.5, y[:-1])
+    np.multiply.at(x, [1, 0], x[:2])
+    np.place(x, y > 0.6, x * 2)
+    np.place(x, [True, False] * 3, y)
+    rows, columns = np.meshgrid(x, y, sparse=True)
+    rows *= 2
+    return np.sum(x * y) + np.sum(rows * columns)
+
+
+@program(two_vectors)
 def results_into_places(x, y):
     whole, rest = np.zeros(6), np.zeros(6)
     np.divmod(x * 3, y, out=(whole, rest))
