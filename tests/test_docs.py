@@ -387,18 +387,15 @@ def layers():
 
 
 class Node:
-    def __init__(self, value, following=None):
+    def __init__(self, value):
         self.value = value
-        self.following = following
 
 
-def walked(x):
-    node = Node(x, Node(2 * x))
-    total = 0.0
-    while node is not None:
-        total = total + node.value
-        node = node.following
-    return total
+def grown(x):
+    nodes = []
+    while len(nodes) < x:
+        nodes.append(Node(x * len(nodes)))
+    return nodes[1].value
 
 
 def guarded(x):
@@ -420,7 +417,7 @@ def pulled(x):
 
 LIMITS = {
     "an exception that the function raises and catches": (guarded, (2.0,)),
-    "a chain of objects walked by `while`": (walked, (2.0,)),
+    "a list of objects that grows in a loop of unknown length": (grown, (2.0,)),
     "a pullback that was made outside": (pulled, (2.0,)),
     "recursion, differentiated twice": (collapse, PAPER[collapse]),
 }

@@ -29,10 +29,7 @@ def comparison(case, seed=0):
     return Comparison(case.function, arguments(case, seed), case.argnums, seed)
 
 
-REFUSED = {
-    # What `node` stands for is another object in each trip.
-    "objects.linked_list",
-}
+REFUSED: set[str] = set()
 """Programs that are refused, in reverse mode at least: whoever compiles them takes them off."""
 
 REFUSED_SECOND = {

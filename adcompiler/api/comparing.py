@@ -404,7 +404,7 @@ def compiled_side(
         warnings.simplefilter("ignore")  # that it falls back is a note
         try:
             begin = time.perf_counter()
-            found = derivative.specialise((*derivative._bound, *args), {})
+            found = derivative.specialise(*derivative.given(args))
             side.preparation = time.perf_counter() - begin
             begin = time.perf_counter()
             side.value, side.gradient = derivative(*args)

@@ -136,10 +136,9 @@ class Derivative:
         if not callable(function):
             raise TypeError(f"{label} takes a function, not {type(function).__name__}")
         check_backend(backend)
-        self._bound: tuple = ()
-        if isinstance(function, types.MethodType):
-            self._bound = (function.__self__,)
-            argnums, function = shift(argnums, argnames), function.__func__
+        function, self._bound, self._keywords = unbound(function)
+        if self._bound:
+            argnums = shift(argnums, argnames, len(self._bound))
         self.primal = function
         self.mode = mode
         self.label = label
@@ -148,7 +147,7 @@ class Derivative:
         self.has_aux = has_aux
         self.backend = backend
         self._static: set[tuple] = set()
-        self._simple = not self._bound
+        self._simple = not self._bound and not self._keywords
         """Whether a call's key is that of its arguments alone."""
         self._cache: dict[Any, Specialisation] = {}
         self._patterns: dict[Any, Specialisation] = {}
@@ -175,10 +174,18 @@ class Derivative:
                 if found.plain:
                     return found.run(*args)
                 return self._run(found, args, keywords)
-        if self._bound:
-            args = (*self._bound, *args)
+        args, keywords = self.given(args, keywords)
         found = self.specialise(args, keywords)
         return self._run(found, args, keywords)
+
+    def given(self, args: tuple, keywords: dict | None = None) -> tuple[tuple, dict]:
+        """The arguments of a call, with those that the function is bound to."""
+        return (*self._bound, *args), {**self._keywords, **(keywords or {})}
+
+    def by_place(self, args: tuple, keywords: dict) -> dict[Any, Any]:
+        """All arguments by position, or by name where they stay keywords."""
+        positional, named = self.arranged(args, keywords)
+        return {**dict(enumerate(positional)), **named}
 
     def _run(self, found: Specialisation, args: tuple, keywords: dict) -> Any:
         leaves: list = []
@@ -299,7 +306,8 @@ class Derivative:
 
     @property
     def name(self) -> str:
-        return getattr(self.base, "__name__", "function")
+        name = getattr(self.base, "__name__", "function")
+        return type(self._bound[-1]).__name__ if name == "__call__" and self._bound else name
 
     # -- compiling ----------------------------------------------------------------------------
 
@@ -385,8 +393,8 @@ class Derivative:
         """The IR of this derivative, with the structure of what it returns."""
         from adcompiler.api import pipeline
 
-        primal = self.inner(signature, args, keywords)
         chosen = self.chosen(args, keywords)
+        primal = self.inner(signature, args, keywords)
         wrt = self.wanted(signature, chosen)
         index = pipeline.scalar_result(primal, self.name, self.has_aux, self.position())
         value = self.mode == "value_and_grad"
@@ -550,18 +558,18 @@ class Derivative:
 
     def _chosen(self, args: tuple, keywords: dict) -> tuple[Specialisation, str]:
         if args or keywords:
-            return self.specialise((*self._bound, *args), keywords), ""
+            return self.specialise(*self.given(args, keywords)), ""
         if self._last is not None:
             return self._last, ""
         guessed, note = self.guess_arguments()
-        return self.specialise((*self._bound, *guessed), {}), note
+        return self.specialise(*self.given(guessed)), note
 
     def guess_arguments(self) -> tuple[tuple, str]:
         """Example arguments from annotations and defaults, else float64 vectors."""
         from adcompiler.api.examples import example_arguments
 
         def attempt(args: tuple) -> None:
-            self.specialise((*self._bound, *args), {})
+            self.specialise(*self.given(args))
 
         return example_arguments(self.primal, len(self._bound), attempt)
 
@@ -590,7 +598,8 @@ class Derivative:
             self.has_aux,
             backend,
         )
-        made._bound, made._simple = self._bound, self._simple
+        made._bound, made._keywords = self._bound, self._keywords
+        made._simple, made.argnums = not (self._bound or self._keywords), self.argnums
         return made
 
     # -- as a method, pickled, shown -----------------------------------------------------------
@@ -602,6 +611,14 @@ class Derivative:
 
     def __reduce__(self) -> Any:
         function = self.primal
+        if self._bound or self._keywords:
+            if isinstance(function, Derivative):
+                bare: Any = function
+            else:
+                bare = functools.partial(function, *self._bound, **self._keywords)
+            argnums = shift(self.argnums, self.argnames, -len(self._bound))
+            options = (argnums, self.argnames, self.has_aux, self.backend)
+            return type(self), (bare, self.mode, self.label, *options)
         return _restore, (
             function.__module__,
             function.__qualname__,
@@ -673,12 +690,37 @@ class BoundDerivative:
         return (self.instance, *guessed), note
 
 
-def shift(argnums: Any, argnames: Any) -> Any:
+def unbound(function: Any) -> tuple[Any, tuple, dict]:
+    """A function, and the arguments that it is bound to: by position and by name.
+
+    Of a method, of `functools.partial`, of an object with `__call__`, and of derivatives of these.
+    """
+    bound: tuple = ()
+    keywords: dict = {}
+    while True:
+        if isinstance(function, types.MethodType):
+            bound, function = (function.__self__, *bound), function.__func__
+        elif isinstance(function, functools.partial):
+            bound, keywords = (*function.args, *bound), {**function.keywords, **keywords}
+            function = function.func
+        elif isinstance(function, BoundDerivative):
+            bound, function = (function.instance, *bound), function._shifted()
+        elif isinstance(function, Derivative):
+            return function, (*function._bound, *bound), {**function._keywords, **keywords}
+        else:
+            call = getattr(type(function), "__call__", None)  # noqa: B004
+            if isinstance(function, type) or not isinstance(call, types.FunctionType):
+                return function, bound, keywords
+            bound, function = (function, *bound), call
+
+
+def shift(argnums: Any, argnames: Any, by: int = 1) -> Any:
+    """`argnums` if `by` arguments are put before the others."""
     if argnums is None:
-        return 1 if argnames is None else None
+        return by if argnames is None else None
     if isinstance(argnums, tuple):
-        return tuple(n + 1 if n >= 0 else n for n in argnums)
-    return argnums + 1 if argnums >= 0 else argnums
+        return tuple(shift(n, argnames, by) for n in argnums)
+    return argnums + by if argnums >= 0 else argnums
 
 
 def _restore(module: str, name: str, cls: type, mode: str, label: str, *options: Any) -> Any:
@@ -771,8 +813,17 @@ def check_argument(place: Any, value: Any, names: list[str], function: str) -> N
     raise errors.DifferentiationError(
         f"argument `{name}` of `{function}` is {kind}",
         reason="a derivative needs a variable that can change by a little",
-        remedy="pass floats, e.g. 2.0 or x.astype(float), or choose others with argnums",
+        remedy="pass floats, e.g. 2.0 or x.astype(float), or choose others with argnums"
+        if not is_opaque(value)
+        else f"make `{type(value).__name__}` a dataclass, or pass what it holds",
     )
+
+
+def is_opaque(value: Any) -> bool:
+    """Whether a value is an object of a class of which the fields are not known."""
+    known = isinstance(value, (int, str, np.ndarray, np.generic)) or value is None
+    function = isinstance(value, (types.FunctionType, type))
+    return not known and not function and hasattr(value, "__dict__")
 
 
 def _is_float(value: Any) -> bool:

@@ -7,6 +7,7 @@ value or identity.
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -202,12 +203,19 @@ def flatten(value: Any, out: list) -> None:
     if parts is not None:
         for item in parts.values():
             flatten(item, out)
-    elif isinstance(value, (np.ndarray, np.generic, *NUMBERS)) and not isinstance(value, bool):
+    elif is_number(value):
         out.append(value)
+
+
+def is_number(value: Any) -> bool:
+    """Whether a leaf is a number or an array."""
+    return isinstance(value, (np.ndarray, np.generic, *NUMBERS)) and not isinstance(value, bool)
 
 
 def assembled(kind: type, keys: tuple, items: list) -> Any:
     """A container of that kind with these parts; of a dataclass, without running `__init__`."""
+    if issubclass(kind, collections.defaultdict):
+        return kind(None, zip(keys, items, strict=True))
     if kind is dict or issubclass(kind, dict):
         return kind(zip(keys, items, strict=True))
     if issubclass(kind, tuple):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import math
+import types
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from adcompiler.api.signature import (
     Signature,
     flatten,
     is_container,
+    is_number,
     part_of,
     parts_of,
     rebuild,
@@ -153,16 +155,28 @@ class _Plain(Derivative):
         return f"{self.name}, as it was compiled."
 
 
+class _Same:
+    """A function as the key of a cache: told by identity, a method by its object's."""
+
+    def __init__(self, fun: Callable) -> None:
+        self.fun = fun
+        bound = isinstance(fun, types.MethodType)
+        self.key = (id(fun.__self__), id(fun.__func__)) if bound else id(fun)  # type: ignore
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and self.key == other.key
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+
 @functools.lru_cache(maxsize=512)
-def _cached(cls: type, fun: Callable, backend: str) -> Any:
-    return cls(fun, cls.suffix, cls.suffix, None, None, False, backend)
+def _cached(cls: type, same: _Same, backend: str) -> Any:
+    return cls(same.fun, cls.suffix, cls.suffix, None, None, False, backend)
 
 
 def _of(cls: type, fun: Callable, backend: str) -> Any:
-    try:
-        return _cached(cls, fun, backend)
-    except TypeError:  # not hashable
-        return cls(fun, cls.suffix, cls.suffix, None, None, False, backend)
+    return _cached(cls, _Same(fun), backend)
 
 
 def jvp(fun: Callable, primals: tuple, tangents: tuple, backend: str = "numpy") -> tuple:
@@ -183,13 +197,20 @@ def jvp(fun: Callable, primals: tuple, tangents: tuple, backend: str = "numpy") 
             remedy="give one tangent for each primal",
         )
     derivative = _of(_Forward, fun, backend)
-    found = derivative.specialise(primals, {})
+    args, keywords = derivative.given(primals)
+    found = derivative.specialise(args, keywords)
+    given = derivative.by_place(args, keywords)
+    bound = len(args) - len(primals)
+    along = {k + bound: tangent for k, tangent in enumerate(tangents)}
+    for place, value in given.items():
+        if place not in along:  # what the function is bound to stays as it is
+            along[place] = rebuild(value, lambda leaf, path: _zero(leaf))
     dots = [
-        _direction(leaf, primals, tangents)
+        _direction(leaf, given, along)
         for leaf in found.signature.leaves
         if T.is_float(leaf.value.type)
     ]
-    return _finished(found, [leaf_of(leaf.path, primals) for leaf in found.signature.leaves], dots)
+    return _finished(found, [leaf_of(leaf.path, given) for leaf in found.signature.leaves], dots)
 
 
 def leaf_of(path: tuple, arguments: Any) -> Any:
@@ -264,28 +285,30 @@ def vjp(fun: Callable, *primals: Any, backend: str = "numpy") -> tuple[Any, Call
     call runs the forward sweep again, on the arguments as they were.
     """
     out = _of(_Plain, fun, backend)
-    found_out = out.specialise(primals, {})
+    args, keywords = out.given(primals)
+    bound = len(args) - len(primals)
+    found_out = out.specialise(args, keywords)
+    leaves_out = found_out.signature.leaves
     if found_out.written:
-        check_overlap(
-            found_out.written, [leaf_of(leaf.path, primals) for leaf in found_out.signature.leaves]
-        )
-    primals = tuple(_copied(p) for p in primals)
-    leaves = [leaf_of(leaf.path, primals) for leaf in found_out.signature.leaves]
-    value = _finished(found_out, leaves, [])
-    derivative = _of(_Pullback, fun, backend)
-    found = derivative.specialise(primals, {})
+        there = out.by_place(args, keywords)
+        check_overlap(found_out.written, [leaf_of(leaf.path, there) for leaf in leaves_out])
+    args = tuple(_copied(arg) for arg in args)
+    given = out.by_place(args, keywords)
+    value = _finished(found_out, [leaf_of(leaf.path, given) for leaf in leaves_out], [])
+    found = _of(_Pullback, fun, backend).specialise(args, keywords)
     form = found_out.form
 
     def pullback(cotangent: Any) -> tuple:
-        given = adjoints_of(form, cotangent, value)
-        own = [leaf_of(leaf.path, primals) for leaf in found.signature.leaves]
-        bars = found.run(*own, *given)
+        seeds = adjoints_of(form, cotangent, value)
+        own = [leaf_of(leaf.path, given) for leaf in found.signature.leaves]
+        bars = found.run(*own, *seeds)
         wrt = [leaf for leaf in found.signature.leaves if T.is_float(leaf.value.type)]
         if len(wrt) == 1 and not isinstance(bars, tuple):
             bars = (bars,)
         by_path = {leaf.path: bar for leaf, bar in zip(wrt, bars, strict=True)}
         return tuple(
-            rebuild(p, lambda leaf, path: by_path.get(path), (k,)) for k, p in enumerate(primals)
+            rebuild(args[k], lambda leaf, path: by_path.get(path), (k,))
+            for k in range(bound, len(args))
         )
 
     return value, _recorded(pullback, "vjp", fun, None)
@@ -339,9 +362,11 @@ def hvp(fun: Callable, primals: tuple, tangents: tuple, backend: str = "numpy") 
     """
     primals = tuple(primals)
     if len(primals) == 1:
-        return jvp(_gradient_of(fun, 0, backend), primals, tuple(tangents), backend=backend)[1]
+        return jvp(_gradient_of(_Same(fun), 0, backend), primals, tuple(tangents), backend=backend)[
+            1
+        ]
     numbers = tuple(k for k, p in enumerate(primals) if has_floats(p))
-    inner = _gradient_of(fun, numbers, backend)
+    inner = _gradient_of(_Same(fun), numbers, backend)
     products = dict(
         zip(numbers, jvp(inner, primals, tuple(tangents), backend=backend)[1], strict=True)
     )
@@ -349,8 +374,8 @@ def hvp(fun: Callable, primals: tuple, tangents: tuple, backend: str = "numpy") 
 
 
 @functools.lru_cache(maxsize=512)
-def _gradient_of(fun: Callable, numbers: int | tuple[int, ...], backend: str) -> Derivative:
-    return grad(fun, argnums=numbers, backend=backend)
+def _gradient_of(same: _Same, numbers: int | tuple[int, ...], backend: str) -> Derivative:
+    return grad(same.fun, argnums=numbers, backend=backend)
 
 
 def has_floats(value: Any) -> bool:
@@ -384,27 +409,32 @@ def jacfwd(fun: Callable, argnums: int | tuple[int, ...] = 0, backend: str = "nu
 def _assemble_columns(fun: Callable, args: tuple, k: int, backend: str) -> Any:
     leaves: list = []
     flatten(args[k], leaves)
-    columns_of: list[list] = []
+    columns_of: dict[int, list] = {}
     zeros = tuple(rebuild(a, lambda leaf, path: _zero(leaf)) for a in args)
     out: Any = None
     for place, leaf in enumerate(leaves):
-        columns = []
+        if not has_floats(leaf):
+            continue
+        columns_of[place] = columns = []
         for entry in range(np.size(leaf)):
             direction = _with_unit(args[k], place, entry)
             tangents = (*zeros[:k], direction, *zeros[k + 1 :])
             out, dot = jvp(fun, args, tangents, backend=backend)
             columns.append(dot)
-        columns_of.append(columns)
     if out is None:
         out = fun(*args)
 
     def block(result: Any, path: tuple) -> Any:
-        blocks = iter(range(len(leaves)))
+        if not isinstance(result, (np.ndarray, np.generic, float)):
+            return None
+        places = iter(range(len(leaves)))
 
         def of_leaf(leaf: Any, _path: tuple) -> Any:
-            if not isinstance(leaf, (np.ndarray, np.generic, float)):
+            if not is_number(leaf):
                 return None
-            columns = columns_of[next(blocks)]
+            columns = columns_of.get(next(places))
+            if columns is None:
+                return None
             parts = [np.asarray(leaf_of(path, c)) for c in columns]
             shape = np.shape(result) + np.shape(leaf)
             if not parts:
@@ -440,7 +470,7 @@ def _with_unit(value: Any, place: int, entry: int) -> Any:
     count = iter(range(1 << 30))
 
     def leaf(item: Any, path: tuple) -> Any:
-        if not isinstance(item, (np.ndarray, np.generic, float, int)):
+        if not is_number(item):
             return None
         zero = _zero(item)
         if next(count) != place:
@@ -505,7 +535,7 @@ def jacobian(fun: Callable, argnums: int | tuple[int, ...] = 0, backend: str = "
             leaves: list = []
             flatten(args[k], leaves)
             inputs += sum(map(np.size, leaves))
-        out = fun.primal(*_copied(args)) if isinstance(fun, Derivative) else fun(*_copied(args))
+        out = fun(*_copied(args))
         outputs: list = []
         flatten(out, outputs)
         narrow = is_container(out) or inputs <= math.fsum(map(np.size, outputs))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import array
+import collections
 import types
 from dataclasses import dataclass
 from typing import Any
@@ -20,9 +22,11 @@ class NeedStatic(Exception):
 class NeedUnroll(Exception):
     """A loop's index chooses among things that only exist at compile time."""
 
-    def __init__(self, index: Value) -> None:
+    def __init__(self, index: Value, error: Exception | None = None) -> None:
         super().__init__(index)
         self.index = index
+        self.error = error
+        """What to say if the loop cannot be written out."""
 
 
 class NeedGrowing(Exception):
@@ -34,7 +38,7 @@ class NeedGrowing(Exception):
         """Where it is born: the node of the tree that makes it."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Guard:
     """What the compiled code assumes of the world: `holder[name]` is still `expected`."""
 
@@ -60,12 +64,18 @@ class Guard:
             return False
 
 
+CONTAINERS = (list, dict, tuple, set, frozenset, collections.deque, array.array, bytearray)
+"""What holds other things and may be changed: guarded by what it holds."""
+
+
 def contents_of(value: Any) -> Any:
-    """What a list or dict holds, so that two such answers can be compared."""
-    if isinstance(value, (list, tuple)):
-        return (type(value), *map(contents_of, value))
+    """What a container holds, so that two such answers can be compared."""
     if isinstance(value, dict):
-        return (dict, *((k, contents_of(v)) for k, v in value.items()))
+        return (type(value), *((k, contents_of(v)) for k, v in value.items()))
+    if isinstance(value, (set, frozenset)):
+        return (type(value), frozenset(map(contents_of, value)))
+    if isinstance(value, CONTAINERS):
+        return (type(value), *map(contents_of, value))
     if isinstance(value, (bool, int, float, complex, str)):
         return (type(value), repr(value))
     return id(value)

@@ -126,6 +126,14 @@ def take(frames: list[Frame], also: Iterable[Any] = ()) -> Snapshot:
     return Snapshot([dict(frame.env) for frame in frames], heap)
 
 
+def is_changed(before: Snapshot) -> bool:
+    """Whether an object contains something else than it did."""
+    return any(
+        list(map(id, parts(thing))) != list(map(id, parts(held)))
+        for thing, held in before.heap.values()
+    )
+
+
 def put_back(snapshot: Snapshot, frames: list[Frame]) -> None:
     """Make the state what it was."""
     for frame, env in zip(frames, snapshot.envs, strict=True):

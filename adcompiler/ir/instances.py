@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import abc
 import dataclasses
+import enum
 import operator
 import types as python_types
+import typing
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -52,9 +54,34 @@ OPERATORS: dict[Callable, tuple[str, str]] = {
 
 MISSING = object()
 
+PLAIN_TYPES = (type, abc.ABCMeta, type(typing.Protocol))
+"""Metaclasses that leave objects alone."""
+
 
 def is_instance(value: Any) -> bool:
     return isinstance(value, Instance)
+
+
+def is_of_users_class(thing: Any) -> bool:
+    """Whether a Python object is that of a class that is written in Python, and no container."""
+    cls = type(thing)
+    if cls in (python_types.SimpleNamespace, object) or isinstance(thing, (type, tuple, enum.Enum)):
+        return False
+    if not _is_written_in_python(cls) or hasattr(cls, "__without_derivative__"):
+        return False
+    if not all(base is object or _is_written_in_python(base) for base in cls.__mro__):
+        return False
+    return not (cls.__module__ or "").startswith(("adcompiler", "numpy", "functools", "typing"))
+
+
+def class_of(value: Any) -> type:
+    return value.cls if isinstance(value, Instance) else type(value.value)
+
+
+def special_method(value: Any, name: str) -> Any:
+    """The method of an object's class under that name, if it is written in Python; else None."""
+    held = found_on(class_of(value), name)
+    return held if isinstance(held, python_types.FunctionType) else None
 
 
 # -- looking things up ----------------------------------------------------------------------------
@@ -88,7 +115,7 @@ def get_attribute(resolver: Resolver, base: Instance | Super, name: str) -> Any:
     if name == "__class__":
         return Constant(cls)
     if name == "__dict__":
-        raise resolver.error("`__dict__`", "the fields would get a second name", "name the fields")
+        return fields_to_read(resolver, instance)
     if held is MISSING:
         if found_on(cls, "__getattr__") is not MISSING:
             raise resolver.error(
@@ -131,6 +158,13 @@ def bound(resolver: Resolver, held: Any, instance: Instance, cls: type) -> Any:
     return resolver.foreign(held)
 
 
+def fields_to_read(resolver: Resolver, instance: Instance) -> dict[str, Any]:
+    """`vars(instance)`: it must not be written, or the fields would have two names."""
+    found = dict(instance.fields)
+    resolver.frozen[id(found)] = found
+    return found
+
+
 def set_attribute(resolver: Resolver, base: Any, name: str, value: Any) -> None:
     """`base.name = value`."""
     if not isinstance(base, Instance):
@@ -163,7 +197,11 @@ def set_attribute(resolver: Resolver, base: Any, name: str, value: Any) -> None:
 
 
 def _guard(resolver: Resolver, cls: type, name: str) -> None:
-    resolver.guard(cls, name, getattr(cls, name))
+    try:
+        held = getattr(cls, name)
+    except Exception:  # a descriptor that wants an object
+        return
+    resolver.guard(cls, name, held)
 
 
 def _call(resolver: Resolver, function: Any, args: list, keywords: dict | None = None) -> Any:
@@ -201,7 +239,7 @@ def refuse_strange(resolver: Resolver, cls: type) -> None:
         for base in cls.__mro__
         if base is not object and base.__module__ != "typing" and not _is_written_in_python(base)
     ]
-    if strange or type(cls) not in (type, abc.ABCMeta):
+    if strange or type(cls) not in PLAIN_TYPES:
         of = strange[0].__name__ if strange else type(cls).__name__
         raise resolver.error(
             f"making a `{cls.__name__}`",
@@ -229,7 +267,10 @@ def _fill(resolver: Resolver, instance: Instance, args: list, keywords: dict) ->
     given = list(args)
     fields: dict[str, Any] = {}
     rest = dict(keywords)
-    for field in dataclasses.fields(cls):
+    passed: list = []
+    for field in cls.__dataclass_fields__.values():  # type: ignore[attr-defined]
+        if field._field_type is dataclasses._FIELD_CLASSVAR:  # type: ignore[attr-defined]
+            continue
         if field.init and given and not field.kw_only:
             value = given.pop(0)
         elif field.init and field.name in rest:
@@ -243,17 +284,19 @@ def _fill(resolver: Resolver, instance: Instance, args: list, keywords: dict) ->
             raise resolver.error(f"making a `{cls.__name__}`", missing)
         else:
             continue
-        fields[field.name] = resolver.settle(value)
+        if field._field_type is dataclasses._FIELD_INITVAR:  # type: ignore[attr-defined]
+            passed.append(value)
+        else:
+            fields[field.name] = resolver.settle(value)
     if given or rest:
         raise resolver.error(
-            f"making a `{cls.__name__}`",
-            "it takes fewer arguments, or others (fields of kind InitVar are not known here)",
+            f"making a `{cls.__name__}`", "it takes fewer arguments, or others", "see its fields"
         )
     resolver.replace(instance, fields)
     after = found_on(cls, "__post_init__")
     if after is not MISSING:
         _guard(resolver, cls, "__post_init__")
-        _call(resolver, after, [instance])
+        _call(resolver, after, [instance, *passed])
 
 
 def _named_tuple(resolver: Resolver, cls: Any, args: list, keywords: dict) -> Any:
@@ -289,7 +332,7 @@ def super_of(resolver: Resolver, args: list) -> Super:
 def decides(fn: Callable, *operands: Any) -> bool:
     """Whether a class of the user's says what an operator does with these operands."""
     names = OPERATORS.get(fn, ())
-    return any(map(is_instance, operands)) or any(
+    return any(is_instance(o) or _is_users(o) for o in operands) or any(
         _method_of(operands, k, name) is not None for k, name in enumerate(names[: len(operands)])
     )
 
@@ -297,8 +340,8 @@ def decides(fn: Callable, *operands: Any) -> bool:
 def _method_of(operands: Any, k: int, name: str) -> python_types.FunctionType | None:
     """What the class of an operand, an object or a named tuple, has in Python under a name."""
     operand = operands[k]
-    if is_instance(operand):
-        cls = operand.cls
+    if is_instance(operand) or _is_users(operand):
+        cls = class_of(operand)
     elif isinstance(operand, tuple) and hasattr(operand, "_fields"):
         if k == 1 and _is_numpy(operands[0]):
             return None  # NumPy makes an array of a tuple to its right
@@ -327,16 +370,24 @@ def operate(resolver: Resolver, fn: Callable, operands: list) -> Any:
     for k, (operand, name) in enumerate(zip(operands, names, strict=False)):
         held = _method_of(operands, k, name)
         if held is not None:
-            _guard(resolver, operand.cls if is_instance(operand) else type(operand), name)
+            _guard(
+                resolver, type(operand) if isinstance(operand, tuple) else class_of(operand), name
+            )
             rest = [other for other in operands if other is not operand]
             rest = rest or operands[1:]
             return _call(resolver, held, [operand, *rest])
     if fn in (operator.eq, operator.ne):
         return _equal(resolver, fn, *operands)
+    owner = next(class_of(o) for o in operands if is_instance(o) or _is_users(o))
     raise resolver.error(
-        f"`{names[0]}` of a `{next(o.cls for o in operands if is_instance(o)).__name__}`",
-        "its class does not define it",
+        f"`{names[0]}` of a `{owner.__name__}`",
+        "its class does not define it in Python",
+        f"write a `{names[0]}`, or compute with its fields",
     )
+
+
+def _is_users(value: Any) -> bool:
+    return isinstance(value, Constant) and is_of_users_class(value.value)
 
 
 def _is_generated_method(function: Any) -> bool:
@@ -344,21 +395,44 @@ def _is_generated_method(function: Any) -> bool:
 
 
 def _equal(resolver: Resolver, fn: Callable, left: Any, right: Any) -> Any:
-    """`==` that no class defines: identity; that of a dataclass is not known here."""
+    """`==` that no class defines: of dataclasses, that of their fields; else identity."""
     for operand in (left, right):
-        if isinstance(operand, Instance) and dataclasses.is_dataclass(operand.cls):
+        if not isinstance(operand, Instance):
+            if _is_users(operand):
+                raise resolver.error("`==` with an object from outside", "", "compare the fields")
+        elif dataclasses.is_dataclass(operand.cls):
             if operand.cls.__dataclass_params__.eq:  # type: ignore[attr-defined]
-                raise resolver.error("`==` of dataclasses", "", "compare the fields")
+                return _equal_fields(resolver, fn, left, right)
     same = left is right
     return Constant(same if fn is operator.eq else not same)
 
 
-def method(resolver: Resolver, instance: Instance, name: str, args: list, keywords: dict) -> Any:
-    """`instance.name(*args)` for a special method; NotImplemented if the class has none."""
-    held = found_on(instance.cls, name)
-    if not isinstance(held, python_types.FunctionType):
+def _equal_fields(resolver: Resolver, fn: Callable, left: Any, right: Any) -> Any:
+    """Objects of one dataclass are equal if the tuples of their fields are."""
+    import gast
+
+    from adcompiler.ir import operations
+
+    if not (is_instance(left) and is_instance(right)) or left.cls is not right.cls:
+        raise resolver.error("`==` of a dataclass with something else", "", "compare the fields")
+    fields = [f.name for f in dataclasses.fields(left.cls) if f.compare]
+    if any(isinstance(side.fields[name], Instance) for side in (left, right) for name in fields):
+        raise resolver.error("`==` of dataclasses that hold objects", "", "compare the fields")
+    tuples = [tuple(side.fields[name] for name in fields) for side in (left, right)]
+    table = {gast.Eq: operator.eq, gast.NotEq: operator.ne}
+    op = gast.Eq() if fn is operator.eq else gast.NotEq()
+    return operations.compared(resolver, op, table, *tuples)
+
+
+def method(resolver: Resolver, instance: Any, name: str, args: list, keywords: dict) -> Any:
+    """`instance.name(*args)` for a special method; NotImplemented if the class has none.
+
+    The object may be one from outside, which is a `Constant`.
+    """
+    held = special_method(instance, name)
+    if held is None:
         return NotImplemented
-    _guard(resolver, instance.cls, name)
+    _guard(resolver, class_of(instance), name)
     return _call(resolver, held, [instance, *args], keywords)
 
 

@@ -20,6 +20,8 @@ class Conflict:
     name: str | None
     of_trips: bool = False
     """Whether the paths are trips of a loop."""
+    loop: Value | None = None
+    """The index of that loop, if it can be written out instead."""
 
 
 @dataclass(slots=True)

@@ -22,7 +22,7 @@ import numpy as np
 from adcompiler import errors, runtime
 from adcompiler.ir import heap, list_methods, operations
 from adcompiler.ir import types as T
-from adcompiler.ir.abstract import Instance, RangeOf, Sequence, is_operand, remade
+from adcompiler.ir.abstract import Closure, Instance, RangeOf, Sequence, is_operand, remade
 from adcompiler.ir.guards import NeedGrowing
 from adcompiler.ir.infer import join, type_of
 from adcompiler.ir.nodes import (
@@ -972,6 +972,13 @@ def comprehension(resolver: Resolver, node: Any) -> Any:
         for name in _target_names(generator.target)
     }
     static: Any = _static_comprehension(resolver, node.generators, node.elt)
+    if static is None and _makes_objects(resolver, node):
+        (generator,) = node.generators
+        items = operations.constant_range(resolver, resolver.eval(generator.iter))
+        static = []
+        for item in items:
+            resolver.assign(generator.target, item)
+            static.append(resolver.eval(node.elt))
     if static is None:
         out = resolver.value(T.List(None))
         resolver.add(New([], out))
@@ -989,6 +996,32 @@ def comprehension(resolver: Resolver, node: Any) -> Any:
     return static
 
 
+MAX_OBJECTS = 16
+"""So many objects or functions are made by a comprehension that is written out item by item."""
+
+
+def _makes_objects(resolver: Resolver, node: Any) -> bool:
+    """Whether a comprehension makes a few objects, which may be changed later, or functions."""
+    if resolver.fixed_origin is not None or len(node.generators) != 1 or node.generators[0].ifs:
+        return False
+    (generator,) = node.generators
+    before = heap.take(resolver.frames)
+    with resolver.writing(Block()):
+        walked = resolver.eval(generator.iter)
+        if not operations.has_known_trips(resolver, walked) or not isinstance(walked, RangeOf):
+            return False
+        bounds = (walked.start, walked.stop, walked.step)
+        if not all(isinstance(b, Constant) for b in bounds):
+            return False
+        count = len(range(*(b.value for b in bounds)))
+        if not 0 < count <= MAX_OBJECTS:
+            return False
+        resolver.assign(generator.target, walked.start)
+        item = resolver.eval(node.elt)
+    heap.put_back(before, resolver.frames)
+    return heap.is_object(item) and not isinstance(item, list) or isinstance(item, Closure)
+
+
 def _target_names(target: Any) -> list[str]:
     return [n.id for n in gast.walk(target) if isinstance(n, gast.Name)]
 
@@ -998,7 +1031,7 @@ def _static_comprehension(resolver: Resolver, generators: list, element: Any) ->
     if not generators:
         return [resolver.eval(element)]
     generator, *rest = generators
-    iterable = resolver.eval(generator.iter)
+    iterable = operations.iterated(resolver, resolver.eval(generator.iter))
     if resolver.fixed_origin is not None and isinstance(iterable, RangeOf):
         iterable = operations.constant_range(resolver, iterable)  # in a rule
     if isinstance(iterable, (RangeOf, Value)) or (

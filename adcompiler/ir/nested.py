@@ -107,10 +107,12 @@ def of_object(resolver: Resolver, fn: Any) -> Any:
             "use grad, value_and_grad, jvp, vjp, hvp, jacobian or hessian of the function",
         )
     function = resolver.constant(fn.primal)
-    if fn._bound:  # of a bound method: the numbers of its arguments count the object
-        function = Partial(function, tuple(map(resolver.constant, fn._bound)), {})
-        return Derivative(function, fn.mode, _counted(fn.argnums, -1), fn.argnames, fn.has_aux)
-    return Derivative(function, fn.mode, fn.argnums, fn.argnames, fn.has_aux)
+    # The numbers of its arguments count those that it is bound to.
+    argnums = _counted(fn.argnums, -len(fn._bound))
+    if (fn._bound or fn._keywords) and not hasattr(fn.primal, "_bound"):
+        named = {name: resolver.constant(value) for name, value in fn._keywords.items()}
+        function = Partial(function, tuple(map(resolver.constant, fn._bound)), named)
+    return Derivative(function, fn.mode, argnums, fn.argnames, fn.has_aux)
 
 
 def of_method(resolver: Resolver, fn: Any, instance: Any) -> Derivative:
@@ -204,7 +206,7 @@ def _interpreted(resolver: Resolver, function: Any, args: list, keywords: dict) 
     for param, operand in zip(params, given, strict=True):
         if isinstance(operand, Value) and operand.uid in resolver.parameter_of:
             resolver.parameter_of[param.uid] = resolver.parameter_of[operand.uid]
-    twice = len(_all_objects(outer.values())) > len(heap.objects_among(outer.values()))
+    twice = len(all_objects(outer.values())) > len(heap.objects_among(outer.values()))
     held = heap.take([], inner.values())
     before = heap.take(resolver.frames, [function, *outer.values()])
     block = Block(params)
@@ -218,7 +220,7 @@ def _interpreted(resolver: Resolver, function: Any, args: list, keywords: dict) 
         form = _opened(abstract.structure(result))
         block.results = abstract.flatten(result, form)
     _refuse_changes(resolver, before)
-    if twice and _is_changed(held):
+    if twice and heap.is_changed(held):
         raise resolver.error(
             "a differentiated function that changes an object which it got twice",
             "which of the two would change is not told apart",
@@ -244,14 +246,14 @@ def _opened(form: Structure) -> Structure:
     return form
 
 
-def _all_objects(values: Any) -> list:
+def all_objects(values: Any) -> list:
     """Lists, dicts and objects among the values, each as often as it stands there."""
     found: list = []
     for value in values:
         if heap.is_object(value):
             found.append(value)
         if isinstance(value, (tuple, list, dict, abstract.Instance)):
-            found += _all_objects(heap.parts(value))
+            found += all_objects(heap.parts(value))
     return found
 
 
@@ -437,11 +439,11 @@ def pulled_later(resolver: Resolver, function: Any, primals: list) -> tuple:
     """`vjp(function, *primals)`: the result, and the pullback, both at the primals as they are."""
     from adcompiler.ir import operations
 
-    kept = [_copied(resolver, primal) for primal in primals]
+    kept = [copied(resolver, primal) for primal in primals]
     before = heap.take(resolver.frames, [function, *primals])
-    result = operations.call(resolver, function, [_copied(resolver, p) for p in primals], {})
+    result = operations.call(resolver, function, [copied(resolver, p) for p in primals], {})
     _refuse_changes(resolver, before)
-    return _copied(resolver, result), Pullback(function, kept, _copied(resolver, result))
+    return copied(resolver, result), Pullback(function, kept, copied(resolver, result))
 
 
 def pull_back(resolver: Resolver, pullback: Pullback, args: list, keywords: dict) -> tuple:
@@ -468,7 +470,7 @@ def _adjoints(resolver: Resolver, inner: _Inner, wrt: list, given: list) -> list
     return _called(resolver, inner, made, given)
 
 
-def _copied(resolver: Resolver, value: Any) -> Any:
+def copied(resolver: Resolver, value: Any) -> Any:
     """Other objects with the contents of these: what is written later is not written there."""
     form = abstract.structure(value)
     copies = []
@@ -663,8 +665,8 @@ def _rows(resolver: Resolver, function: Any, args: list, keywords: dict, place: 
     """The Jacobian in one argument, by an adjoint for each entry of the result."""
     from adcompiler.ir import operations
 
-    given = [_copied(resolver, arg) for arg in args]
-    named = {name: _copied(resolver, arg) for name, arg in keywords.items()}
+    given = [copied(resolver, arg) for arg in args]
+    named = {name: copied(resolver, arg) for name, arg in keywords.items()}
     before = heap.take(resolver.frames, [function, *args, *keywords.values()])
     out = operations.call(resolver, function, given, named)
     _refuse_changes(resolver, before)
@@ -778,7 +780,7 @@ def _refuse_captured_writes(resolver: Resolver, function: Function, count: int) 
 
 def _refuse_changes(resolver: Resolver, before: heap.Snapshot) -> None:
     """What the inner function does to names and objects around it would not come out."""
-    changed = _is_changed(before)
+    changed = heap.is_changed(before)
     for frame, env in zip(resolver.frames, before.envs, strict=True):
         changed = changed or any(frame.env.get(name) is not value for name, value in env.items())
     if changed:
@@ -787,14 +789,6 @@ def _refuse_changes(resolver: Resolver, before: heap.Snapshot) -> None:
             "a derivative call must not change it",
             "return what it computes",
         )
-
-
-def _is_changed(before: heap.Snapshot) -> bool:
-    """Whether an object contains something else than it did."""
-    return any(
-        list(map(id, heap.parts(thing))) != list(map(id, heap.parts(held)))
-        for thing, held in before.heap.values()
-    )
 
 
 def _parameters(function: Any) -> tuple[str, ...]:
@@ -828,4 +822,4 @@ def _name(function: Any) -> str:
     return f"{name}_derivative" if name.isidentifier() else "inner_derivative"
 
 
-__all__ = ["call", "of_method", "of_object", "of_transform", "pull_back"]
+__all__ = ["all_objects", "call", "copied", "of_method", "of_object", "of_transform", "pull_back"]

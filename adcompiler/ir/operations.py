@@ -11,9 +11,12 @@ import builtins
 import collections
 import copy
 import dataclasses
+import enum
 import functools
+import itertools
 import operator
 import types as python_types
+import typing
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +38,7 @@ from adcompiler.ir.abstract import (
     Super,
     is_operand,
 )
-from adcompiler.ir.guards import NeedStatic, NeedUnroll
+from adcompiler.ir.guards import CONTAINERS, NeedStatic, NeedUnroll
 from adcompiler.ir.infer import (
     IN_PLACE,
     dim_of,
@@ -334,6 +337,8 @@ def binary(resolver: Resolver, fn: Callable, left: Any, right: Any) -> Any:
     """An arithmetic operator."""
     if instances.decides(fn, left, right):
         return instances.operate(resolver, fn, [left, right])
+    if isinstance(left, dict) and isinstance(right, dict) and fn is operator.or_:
+        return {**left, **right}
     if isinstance(left, (tuple, list)) and type(left) is type(right) and fn is operator.add:
         return left + right
     if fn is operator.mul:
@@ -375,6 +380,7 @@ def compared(resolver: Resolver, op: Any, table: dict, left: Any, right: Any) ->
     if instances.decides(fn, left, right):
         if fn not in (operator.is_, operator.is_not):
             return instances.operate(resolver, fn, [left, right])
+    if instances.is_instance(left) or instances.is_instance(right):
         if id(left) in resolver.frozen or id(right) in resolver.frozen:
             raise resolver.error("identity of an object that is one of two")
         return Constant((left is right) == (fn is operator.is_))
@@ -437,10 +443,11 @@ def _identical(left: Any, right: Any) -> bool | None:
 
 
 def _contains(resolver: Resolver, items: Any, item: Any) -> Any:
-    if isinstance(items, Instance):
+    if is_user_object(items):
         answer = instances.method(resolver, items, "__contains__", [item], {})
         if answer is NotImplemented:
-            raise resolver.error(f"`in` a `{items.cls.__name__}`", "it has no `__contains__`")
+            name = instances.class_of(items).__name__
+            raise resolver.error(f"`in` a `{name}`", "it has no `__contains__`")
         return answer
     if isinstance(item, Constant):
         if isinstance(items, dict):
@@ -466,6 +473,9 @@ def in_place(resolver: Resolver, fn: Callable, old: Any, value: Any, item: bool 
         )
     if isinstance(old, list) and fn is operator.imul and isinstance(value, Constant):
         resolver.replace(old, old * value.value)
+        return old
+    if isinstance(old, dict) and isinstance(value, dict) and fn is operator.ior:
+        resolver.replace(old, {**old, **{k: resolver.settle(v) for k, v in value.items()}})
         return old
     if isinstance(old, Instance):
         own = f"__i{IN_PLACE.get(fn, fn).__name__.strip('_')}__"
@@ -542,11 +552,12 @@ def _index_operand(resolver: Resolver, item: Any) -> Any:
 
 def get_item(resolver: Resolver, base: Any, index: Any) -> Any:
     """`base[index]`."""
-    if isinstance(base, Instance):
+    if is_user_object(base):
         answer = instances.method(resolver, base, "__getitem__", [index], {})
-        if answer is NotImplemented:
+        if answer is not NotImplemented:
+            return answer
+        if isinstance(base, Instance):
             raise resolver.error(f"index into a `{base.cls.__name__}`", "it has no `__getitem__`")
-        return answer
     if isinstance(base, (tuple, list)) and not isinstance(index, (tuple, list)):
         if isinstance(index, Constant):
             try:
@@ -597,6 +608,14 @@ def get_item(resolver: Resolver, base: Any, index: Any) -> Any:
         return indexing.built(resolver, base.value, index)
     if isinstance(base, Constant) and not isinstance(base.value, np.ndarray):
         if isinstance(index, Constant):
+            if not isinstance(
+                base.value, (*CONTAINERS, str, bytes, range, builtins.type, np.generic)
+            ):
+                raise resolver.error(
+                    f"index into a {base.value.__class__.__name__}",
+                    "whether it holds the same on the next call is not known",
+                    "take the number or array out of it before, and pass that",
+                )
             return resolver.foreign(base.value[index.value])
         raise resolver.error(
             f"index into a {base.value.__class__.__name__}", "the index is not known"
@@ -699,11 +718,14 @@ def set_item(resolver: Resolver, base: Any, index: Any, value: Any) -> None:
 
 def unpacked(resolver: Resolver, value: Any, count: int | None) -> list:
     """The items of what is unpacked into `count` targets."""
+    value = iterated(resolver, value)
     items = static_items(value)
     if items is not None:
         return items
     kind = type_of(value)
     length = None
+    if isinstance(value, Sequence) and isinstance(value.length, Constant):
+        return constant_range(resolver, value)
     if isinstance(kind, T.Array) and kind.shape:
         length = kind.shape[0].constant
     elif isinstance(kind, T.List) and kind.length is not None:
@@ -755,6 +777,9 @@ def get_attribute(resolver: Resolver, base: Any, name: str) -> Any:
             resolver.guard(type(base), name, held)
             return Partial(Constant(held), (base,), {})
     if isinstance(base, Constant) and not isinstance(base.value, (*NUMBER, np.ndarray, str)):
+        held = instances.found_on(type(base.value), name)
+        if isinstance(held, property) and instances.is_of_users_class(base.value):
+            return call(resolver, Constant(held.fget), [base], {})
         try:
             value = getattr(base.value, name)
         except AttributeError:
@@ -872,7 +897,7 @@ def static_items(value: Any) -> list | None:
         return list(value)
     if isinstance(value, dict):
         return [Constant(key) for key in value]
-    if isinstance(value, Constant) and isinstance(value.value, (str, range)):
+    if isinstance(value, Constant) and isinstance(value.value, (str, range, enum.EnumMeta)):
         return [Constant(item) for item in value.value]
     if isinstance(value, Sequence) and isinstance(value.length, StaticLength):
         use_up(value)
@@ -909,13 +934,57 @@ def constant_range(resolver: Resolver, value: Any) -> list:
         bounds = (value.start, value.stop, value.step)
         if all(isinstance(b, Constant) for b in bounds):
             return [Constant(i) for i in range(*(b.value for b in bounds))]
+        for b in bounds:
+            if isinstance(b, Value) and b.uid in resolver.parameter_of:
+                raise NeedStatic(b)
     if isinstance(value, Sequence) and isinstance(value.length, Constant):
         return [value.item(Constant(i)) for i in range(value.length.value)]
+    kind = type_of(value) if isinstance(value, (Value, Constant)) else None
+    if isinstance(kind, T.Array) and kind.shape and kind.shape[0].constant is not None:
+        return [get_item(resolver, value, Constant(i)) for i in range(kind.shape[0].constant)]
     raise resolver.error(
         "index into things of different kinds",
         "the index is only known at run time",
         "loop over the things themselves (`for w, b in layers`), or put them into one array",
     )
+
+
+def iterated(resolver: Resolver, value: Any) -> Any:
+    """What a loop over an object walks: what its `__iter__` gives, or its items in order."""
+    if isinstance(value, Value) and isinstance(value.type, T.List):
+        return [] if resolver.is_empty(value) else value
+    if not is_user_object(value):
+        return value
+    answer = instances.method(resolver, value, "__iter__", [], {})
+    if answer is not NotImplemented:
+        return iterated(resolver, answer)
+    if instances.special_method(value, "__getitem__") and instances.special_method(
+        value, "__len__"
+    ):
+        count = instances.operate(resolver, len, [value])
+        known = StaticLength(count.value) if isinstance(count, Constant) else count
+        return Sequence(known, lambda i: get_item(resolver, value, i))
+    return value
+
+
+def is_user_object(value: Any) -> bool:
+    """Whether it is an object of a class that is written in Python, held by its fields or not."""
+    return isinstance(value, Instance) or (
+        isinstance(value, Constant) and instances.is_of_users_class(value.value)
+    )
+
+
+def has_known_trips(resolver: Resolver, value: Any) -> bool:
+    """Whether a loop over this can be written out trip by trip."""
+    if isinstance(value, RangeOf):
+        return all(
+            isinstance(b, Constant) or (isinstance(b, Value) and b.uid in resolver.parameter_of)
+            for b in (value.start, value.stop, value.step)
+        )
+    if isinstance(value, Sequence):
+        return isinstance(value.length, Constant)
+    kind = type_of(value) if isinstance(value, (Value, Constant)) else None
+    return isinstance(kind, T.Array) and bool(kind.shape) and kind.shape[0].constant is not None
 
 
 def sequence(resolver: Resolver, value: Any) -> Sequence:
@@ -940,8 +1009,8 @@ def sequence(resolver: Resolver, value: Any) -> Sequence:
         return Sequence(count, at)
     if isinstance(value, indexing.Flat):
         return indexing.walk_flat(resolver, value)
-    if isinstance(value, (tuple, list, dict)):
-        items = static_items(value)
+    items = static_items(value)
+    if items is not None:
         return Sequence(StaticLength(len(items)), lambda i: items[_static_index(resolver, i)])
     kind = type_of(value)
     if isinstance(kind, T.Array):
@@ -1017,7 +1086,11 @@ def _call_object(resolver: Resolver, fn: Any, args: list, keywords: dict) -> Any
     derivative = nested.of_object(resolver, fn)
     if derivative is not None:
         return nested.call(resolver, derivative, args, keywords)
-    special = SPECIAL.get(fn) if _is_hashable(fn) else None
+    if any(map(is_user_object, args)):
+        answer = _call_of_objects(resolver, fn, args, keywords)
+        if answer is not NotImplemented:
+            return answer
+    special = SPECIAL.get(fn) or library.special(fn) if _is_hashable(fn) else None
     if special is not None:
         result = special(resolver, args, keywords)
         if result is not NotImplemented:
@@ -1048,8 +1121,17 @@ def _call_object(resolver: Resolver, fn: Any, args: list, keywords: dict) -> Any
         resolver.guard(fn, "__code__", fn.__code__)
         return resolver.call(parse(fn), args, keywords)
     if isinstance(fn, python_types.MethodType):
+        if fn.__name__ == "_make" and hasattr(fn.__self__, "_fields"):
+            return instances.make(resolver, fn.__self__, unpacked(resolver, args[0], None), {})
         owner = resolver.constant(fn.__self__)
         return _call_object(resolver, fn.__func__, [owner, *args], keywords)
+    origin = getattr(fn, "__origin__", None)
+    if isinstance(origin, type) and isinstance(fn, (GENERIC, python_types.GenericAlias)):
+        return _call_object(resolver, origin, args, keywords)
+    if instances.is_of_users_class(fn):
+        answer = instances.method(resolver, Constant(fn), "__call__", args, keywords)
+        if answer is not NotImplemented:
+            return answer
     if isinstance(fn, type) and issubclass(fn, BaseException):
         return resolver.raised(fn, None)
     if isinstance(fn, type):
@@ -1066,6 +1148,35 @@ def _vectorised(resolver: Resolver, function: Any, like: Any, args: list, keywor
             "write a loop over the items",
         )
     return compose(resolver, compositions.vectorised, [function, *args], {})
+
+
+_WALKING: dict[Any, slice] = {
+    **dict.fromkeys((enumerate, reversed, list, tuple, sum, dict, min, max), slice(1)),
+    **dict.fromkeys((zip, itertools.chain, itertools.product), slice(None)),
+    map: slice(1, None),
+}
+"""Functions that walk their arguments, and which of these."""
+
+_CONVERSIONS = {float: "__float__", int: "__int__", bool: "__bool__", complex: "__complex__"}
+
+
+def _call_of_objects(resolver: Resolver, fn: Any, args: list, keywords: dict) -> Any:
+    """A function of Python's own that asks an object's class what it does."""
+    if not _is_hashable(fn):
+        return NotImplemented
+    if fn in instances.OPERATORS:
+        return instances.operate(resolver, fn, args)
+    if fn in _CONVERSIONS and len(args) == 1:
+        if fn is bool:
+            test = resolver.truth(args[0])
+            return Constant(test) if isinstance(test, bool) else test
+        return instances.method(resolver, args[0], _CONVERSIONS[fn], [], {})
+    if fn in _WALKING and not (fn in (min, max) and len(args) > 1):
+        walked = list(args)
+        walked[_WALKING[fn]] = [iterated(resolver, arg) for arg in args[_WALKING[fn]]]
+        if any(map(operator.is_not, walked, args)):
+            return _call_object(resolver, fn, walked, keywords)
+    return NotImplemented
 
 
 def call_unknown(resolver: Resolver, fn: Callable, args: list, keywords: dict) -> Any:
@@ -1503,17 +1614,17 @@ def _call_sum(resolver: Resolver, args: list, keywords: dict) -> Any:
         for item in items:
             zero = isinstance(total, Constant) and total.value == 0
             total = (
-                item if zero and isinstance(item, Value) else resolver.op(operator.add, total, item)
+                item
+                if zero and isinstance(item, Value)
+                else binary(resolver, operator.add, total, item)
             )
         return total
     walked = sequence(resolver, args[0])
-    return _fold_items(resolver, walked, start)
+    return fold_items(resolver, walked, start)
 
 
-def _fold_items(
-    resolver: Resolver, walked: Sequence, start: Any, fn: Callable = operator.add
-) -> Any:
-    """`total = start; for item in items: total = total + item`."""
+def fold_items(resolver: Resolver, walked: Sequence, start: Any, fn: Callable | None = None) -> Any:
+    """`total = start; for item in items: total = fn(total, item)`; their sum without `fn`."""
     from adcompiler.ir.nodes import Block, Loop, Range
 
     kind = type_of(start)
@@ -1523,7 +1634,8 @@ def _fold_items(
         total = resolver.value(form, "total")
         block = Block([index, total])
         with resolver.writing(block):
-            result = resolver.op(fn, total, walked.item(index))
+            item = walked.item(index)
+            result = resolver.op(operator.add, total, item) if fn is None else fn(total, item)
         wider = join(form, lists.stable(type_of(result)))
         if wider == form:
             break
@@ -1547,7 +1659,9 @@ def _call_minmax(fn: Callable) -> Callable:
         if items is None:
             walked = sequence(resolver, args[0])
             first = walked.item(Constant(0))
-            return _fold_items(resolver, walked, first, fn)
+            return fold_items(
+                resolver, walked, first, lambda total, item: resolver.op(fn, total, item)
+            )
         result = items[0]
         for item in items[1:]:
             result = resolver.op(fn, result, item)
@@ -1727,7 +1841,7 @@ def _call_partial(resolver: Resolver, args: list, keywords: dict) -> Any:
 def _call_dict(resolver: Resolver, args: list, keywords: dict) -> Any:
     base = dict(args[0]) if args and isinstance(args[0], dict) else {}
     if args and not isinstance(args[0], dict):
-        raise resolver.error("`dict(...)`", "", "write the dict out")
+        base = library.dict_of_pairs(resolver, args[0])
     return {**base, **keywords}
 
 
@@ -1780,6 +1894,12 @@ def _call_map(resolver: Resolver, args: list, keywords: dict) -> Any:
         inner[0].length, lambda i: call(resolver, fn, [inner[0].item(i)], {}), lazy=True
     )
 
+
+MAX_ITEMS = 256
+"""How many items a function of the library may give that are taken one by one."""
+
+GENERIC = type(typing.List[int])  # noqa: UP006
+"""The type of `Generic[T]`."""
 
 SPECIAL: dict[Any, Callable] = {
     builtins.range: _call_range,
@@ -1834,3 +1954,6 @@ SPECIAL: dict[Any, Callable] = {
     np.nditer: lambda resolver, args, keywords: indexing.call_nditer(resolver, args, keywords),
     **{fn: _call_atleast(fn) for fn in (np.atleast_1d, np.atleast_2d, np.atleast_3d)},
 }
+
+# It uses what is defined here.
+from adcompiler.ir import library  # noqa: E402

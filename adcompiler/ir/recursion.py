@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from adcompiler.ir import abstract
+from adcompiler.ir import abstract, heap
 from adcompiler.ir import types as T
 from adcompiler.ir.abstract import Leaf, Static
 from adcompiler.ir.nodes import (
@@ -59,6 +59,8 @@ def is_recursive(resolver: Resolver, tree: Any, env: dict[str, Any]) -> bool:
     """Whether a call must not be written in place: the function is being interpreted already, and
     no argument that is known at compile time tells the calls apart."""
     same = [frame for frame in resolver.frames if frame.tree.node is tree.node]
+    if same and any(_goes_down(same[-1].arguments.get(n), value) for n, value in env.items()):
+        return False  # what a tree of objects consists of comes to an end
     if len(same) > MAX_WRITTEN_OUT:
         return True
     for frame in reversed(resolver.frames):
@@ -70,6 +72,14 @@ def is_recursive(resolver: Resolver, tree: Any, env: dict[str, Any]) -> bool:
                         return False
             return True
     return False
+
+
+def _goes_down(before: Any, value: Any) -> bool:
+    """Whether an object is a part of the one that the call around got."""
+    if not (heap.is_object(before) and heap.is_object(value)) or before is value:
+        return False
+    inside = heap.objects_among([before])
+    return id(value) in inside and id(before) not in heap.objects_among([value])
 
 
 def call(resolver: Resolver, tree: Any, env: dict[str, Any], parent: Frame | None) -> Any:

@@ -29,6 +29,7 @@ from adcompiler.ir import (
     heap,
     indexing,
     instances,
+    library,
     list_methods,
     lists,
     operations,
@@ -36,7 +37,7 @@ from adcompiler.ir import (
 )
 from adcompiler.ir import types as T
 from adcompiler.ir.abstract import Closure, Items, Leaf, Mismatch, Static
-from adcompiler.ir.guards import Guard, NeedGrowing, NeedStatic, NeedUnroll, contents_of
+from adcompiler.ir.guards import CONTAINERS, Guard, NeedGrowing, NeedStatic, NeedUnroll, contents_of
 from adcompiler.ir.infer import dim_of
 from adcompiler.ir.joins import Arm, Conflict, Join
 from adcompiler.ir.nodes import (
@@ -150,6 +151,10 @@ class Resolver:
         self.checked: set[tuple[Block, Value]] = set()
         self.outer: dict[tuple[int, str], Any] = {}
         self.unrolled: set = set()
+        self.open_loops = 0
+        """How many loops around are being interpreted."""
+        self.born_in: dict[Value, int] = {}
+        """In how many loops a list was made."""
         self.dead = False
         """After a `raise`: the rest of the block is not reached."""
         self.object_classes: Callable[[Function], Any]
@@ -166,6 +171,7 @@ class Resolver:
         statement.origin = self.fixed_origin or self.origin
         if isinstance(statement, New):
             self.fresh_lists.add(statement.out)
+            self.born_in[statement.out] = self.open_loops
         self.block.statements.append(statement)
 
     def value(self, type: Any, name: str | None = None) -> Value:
@@ -487,8 +493,18 @@ class Resolver:
             self.frame.env[alias.asname or alias.name.split(".")[0]] = self.constant(value)
 
     def with_(self, node: gast.With) -> None:
+        left: list[abstract.Instance] = []
         for item in node.items:
             context = item.context_expr
+            if not isinstance(context, gast.Call) or not self.is_plain_context(context):
+                entered = self.eval(context)
+                if isinstance(entered, abstract.Instance):
+                    given = instances.method(self, entered, "__enter__", [], {})
+                    if given is not NotImplemented:
+                        if item.optional_vars is not None:
+                            self.assign(item.optional_vars, given)
+                        left.append(entered)
+                        continue
             fn = self.eval(context.func) if isinstance(context, gast.Call) else None
             if not (isinstance(fn, Constant) and fn.value in (np.errstate, np.printoptions)):
                 raise self.unsupported(
@@ -498,6 +514,29 @@ class Resolver:
                     "take the context manager out of the differentiated function",
                 )
         self.execute_all(node.body)
+        if not self.dead:
+            for entered in reversed(left):
+                self.leave(entered, node)
+
+    def is_plain_context(self, call: gast.Call) -> bool:
+        """Whether it is one of NumPy's context managers that leave values alone."""
+        fn = self.eval(call.func)
+        return isinstance(fn, Constant) and fn.value in (np.errstate, np.printoptions)
+
+    def leave(self, entered: abstract.Instance, node: gast.With) -> None:
+        """`__exit__` of an object: what follows the block may be in it, so it must do nothing."""
+        before = heap.take(self.frames, [entered])
+        block = Block()
+        with self.writing(block):
+            answer = instances.method(self, entered, "__exit__", [Constant(None)] * 3, {})
+        quiet = isinstance(answer, Constant) and not answer.value and not block.statements
+        if answer is NotImplemented or not quiet or heap.is_changed(before):
+            raise self.unsupported(
+                node,
+                "`with` an object whose `__exit__` does something",
+                "when it runs depends on how the block is left",
+                "call what it does by name",
+            )
 
     # -- assignment ---------------------------------------------------------------------------
 
@@ -570,6 +609,10 @@ class Resolver:
             )
         self.changed_arguments = self.changed_arguments or id(thing) in self.argument_objects
         heap.put(thing, new)
+
+    def is_empty(self, listed: Value) -> bool:
+        """Whether nothing was put into a list so far: no trip of a loop around it came before."""
+        return listed.type.item is None and self.born_in.get(listed) == self.open_loops
 
     def is_held(self, thing: Any) -> bool:
         """Whether a name leads to a list or dict already: then it is one object for all."""
@@ -733,7 +776,7 @@ class Resolver:
     # -- loops --------------------------------------------------------------------------------
 
     def for_loop(self, node: gast.For) -> None:
-        iterable = self.eval(node.iter)
+        iterable = operations.iterated(self, self.eval(node.iter))
         static = operations.static_items(iterable)
         key = self.loop_key(node)
         if static is None and key in self.unrolled:
@@ -757,13 +800,16 @@ class Resolver:
                 item = index if sequence is None else sequence.item(index)
                 self.assign(node.target, item)
 
+        known = operations.has_known_trips(self, iterable)
         try:
-            self.loop(node, domain, head, node.target.id if simple else "i")
+            self.loop(node, domain, head, node.target.id if simple else "i", known)
             if isinstance(iterable, Value) and isinstance(iterable.type, T.List):
                 lists.refuse_growing(self, iterable)
         except NeedUnroll as need:
             if need.index not in self.index_of.get(key, ()):
                 raise
+            if not known and need.error is not None:
+                raise need.error from None
             self.unrolled.add(key)
             heap.put_back(before, self.frames)
             self.for_loop(node)
@@ -778,7 +824,42 @@ class Resolver:
         return (id(node), *calls)
 
     def while_loop(self, node: gast.While) -> None:
-        self.loop(node, None, lambda index: None, "i")
+        key = self.loop_key(node)
+        before = heap.take(self.frames)
+        try:
+            if key not in self.unrolled:
+                self.loop(node, None, lambda index: None, "i", True)
+                return
+        except NeedUnroll as need:
+            if need.index not in self.index_of.get(key, ()):
+                raise
+            self.unrolled.add(key)
+            heap.put_back(before, self.frames)
+            error = need.error
+        else:
+            error = None
+        self.unroll_while(node, error)
+
+    def unroll_while(self, node: gast.While, error: Exception | None) -> None:
+        """Write the trips out one by one, as long as each test is known now."""
+        body, stop = self.loop_body(node)
+        assert stop is not None
+        for _ in range(MAX_UNROLL):
+            self.enter(node)
+            self.execute_all(body)
+            if self.dead:
+                return
+            self.enter(node)
+            stopped = self.truth(self.lookup(stop))
+            if not isinstance(stopped, bool):
+                break
+            if stopped:
+                return
+        raise error or self.error(
+            "a `while` over things that only exist at compile time",
+            "how often it runs is only known at run time",
+            "loop over the things themselves",
+        )
 
     def unroll(self, node: gast.For, items: list) -> None:
         if len(items) > MAX_UNROLL:
@@ -822,8 +903,18 @@ class Resolver:
             return node.body[:-1], last.test.id
         return node.body, None
 
-    def loop(self, node: Any, domain: Range | None, head: Callable, index_name: str) -> None:
-        """Interpret a loop until the types of what it carries settle, then write it down."""
+    def loop(
+        self,
+        node: Any,
+        domain: Range | None,
+        head: Callable,
+        index_name: str,
+        can_unroll: bool = False,
+    ) -> None:
+        """Interpret a loop until the types of what it carries settle, then write it down.
+
+        `can_unroll`: it could be written out trip by trip instead.
+        """
         body, stop = self.loop_body(node)
         names = self.changed_names(node)
         outer_node, outer_origin = self.node, self.origin
@@ -854,7 +945,8 @@ class Resolver:
             if domain is not None:
                 index = self.value(T.INT, index_name)
                 block.params.append(index)
-                self.indices(key).append(index)
+            mark = self.value(T.INT) if index is None else index
+            self.indices(key).append(mark)
 
             def leaf(type: Any, name: str, block: Block = block) -> Value:
                 param = self.value(type, name)
@@ -866,7 +958,7 @@ class Resolver:
                 if self.may_be_unbound(init):
                     self.maybe_unbound.update(_values(params[place]))
             self.enter_state(params, objects)
-            self.enter_conflicts(conflicts)
+            self.enter_conflicts(conflicts, mark if can_unroll else None)
             for place in held & forms.keys():
                 self.enlist_all(objects.get(place), params[place])
             changes, listed = len(self.kinds.changes), self.newly_listed
@@ -875,6 +967,7 @@ class Resolver:
             self.patience += not strict
             self.alive.append(set(there))
             waited_before, self.waited = self.waited, False
+            self.open_loops += 1
             with self.writing(block):
                 try:
                     if index is not None:
@@ -884,6 +977,7 @@ class Resolver:
                 except recursion.Bottom:  # at least it may run no trip
                     dead = True
                 finally:
+                    self.open_loops -= 1
                     self.pending.pop()
                     self.patience -= not strict
                     self.alive.pop()
@@ -928,11 +1022,12 @@ class Resolver:
                         del forms[place], names[place]
                         settled = False
                         continue
-                    raise self.error(
+                    error = self.error(
                         f"`{place[1]}` changes its structure in this loop",
                         "what it stands for must be known at compile time",
                         "give it the same structure (tuple length, function) in every trip",
-                    ) from None
+                    )
+                    raise (NeedUnroll(mark, error) if can_unroll else error) from None
                 wider = abstract.map_types(wider, functools.partial(self.forget, start))
                 if not abstract.same_structure(form, wider):
                     settled = False
@@ -987,13 +1082,13 @@ class Resolver:
             elif value is not UNBOUND:
                 self.frames[depth].env[name] = value
 
-    def enter_conflicts(self, places: set[tuple[int, str]]) -> None:
+    def enter_conflicts(self, places: set[tuple[int, str]], loop: Value | None = None) -> None:
         """Names that a trip leaves as something of another structure: an error where it is read.
 
         A trip that binds them anew before it reads them does not notice.
         """
         for depth, name in places:
-            self.frames[depth].env[name] = Conflict(name, of_trips=True)
+            self.frames[depth].env[name] = Conflict(name, of_trips=True, loop=loop)
 
     def holds_listed(self, value: Any) -> bool:
         return any(key in self.listed for key in heap.objects_among([value]))
@@ -1018,6 +1113,8 @@ class Resolver:
         if heap.ways_to(thing, before) > 1:
             self.frozen[id(thing)] = thing  # the first trip might change it under this name
         held = before.heap[id(thing)][1]
+        if isinstance(thing, abstract.Instance):
+            held = abstract.Instance(thing.cls, held)
         return abstract.structure(held, True, before.heap)
 
     def freeze_made(self, results: dict, state: dict, known: Any) -> None:
@@ -1169,6 +1266,13 @@ class Resolver:
                 return self.lambda_(node)
             case gast.ListComp():
                 return self.comprehension(node)
+            case gast.DictComp():
+                return library.dict_comprehension(self, node)
+            case gast.Set():
+                items = self.elements(node.elts)
+                if all(isinstance(item, Constant) for item in items):
+                    return Constant(frozenset(item.value for item in items))
+                raise self.unsupported(node, "a set of what is only known at run time")
             case gast.GeneratorExp():
                 return operations.generator(self, self.comprehension(node))
             case gast.NamedExpr():
@@ -1346,11 +1450,12 @@ class Resolver:
         if name in frame.env:
             value = frame.env[name]
             if isinstance(value, Conflict) and value.of_trips:
-                raise self.error(
+                error = self.error(
                     f"`{name}` changes its structure in this loop",
                     "what it stands for must be known at compile time",
                     "give it the same structure (tuple length, function) in every trip",
                 )
+                raise error if value.loop is None else NeedUnroll(value.loop, error)
             if isinstance(value, Conflict):
                 raise self.error(
                     f"`{name}` stands for different things on different paths",
@@ -1440,7 +1545,7 @@ class Resolver:
 
     def guard(self, holder: Any, name: str, value: Any) -> None:
         if self.fixed_origin is None:
-            contents = contents_of(value) if isinstance(value, (list, dict, tuple)) else None
+            contents = contents_of(value) if isinstance(value, CONTAINERS) else None
             self.guards[id(holder), name] = Guard(holder, name, value, contents)
 
 
