@@ -34,6 +34,7 @@ from adcompiler.passes.memory import object_classes
 from adcompiler.rules import book
 from tests import differences
 from tests.test_architecture import LAYERS, MODULES, PACKAGE, part_of
+from tests.test_saved_values import table as saved_table
 
 DOCS = PACKAGE.parent / "docs"
 MARK = re.compile(r"^<!-- made: ([\w.-]+) -->$")
@@ -542,6 +543,7 @@ BLOCKS = {
     "paper.table": paper_table,
     **{f"paper.{f.__name__}": (lambda f=f: emitted(f)) for f in PAPER},
     **{f"paper.{f.__name__}.source": (lambda f=f: fenced(source_of(f), "python")) for f in PAPER},
+    "saved.table": saved_table,
     "limits": limits_table,
     "limits.missing": missing,
     "map.layers": layers,
