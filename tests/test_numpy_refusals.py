@@ -61,13 +61,20 @@ def placed_one_by_one(x):
     return np.sum(x * x)
 
 
+def copied_to_integers(x):
+    counts = np.zeros(6, dtype=int)
+    np.copyto(counts, x)
+    return np.sum(counts * x)
+
+
 def brackets_with_text(x):
     return np.sum(np.r_["0,2", x, x])
 
 
 REFUSED = [
     resized, made_read_only, structured, written_by_an_iterator, part_of_a_split_written,
-    flat_items_written_one_by_one, placed_one_by_one, ufunc_at_slices, vectorised_with_types,
+    copied_to_integers, flat_items_written_one_by_one, placed_one_by_one, ufunc_at_slices,
+    vectorised_with_types,
     flat_of_another_layout, brackets_with_text,
 ]  # fmt: skip
 

@@ -1871,6 +1871,14 @@ def _call_atleast(fn: Callable) -> Callable:
     return call_atleast
 
 
+def _call_copyto(resolver: Resolver, args: list, keywords: dict) -> Any:
+    """NumPy refuses to round, other than in a store."""
+    kinds = [type_of(arg) for arg in args]
+    if len(args) == 2 and "casting" not in keywords and isinstance(kinds[0], T.Array):
+        _check_cast(resolver, kinds[1], kinds[0])
+    return NotImplemented
+
+
 def _call_vectorize(resolver: Resolver, args: list, keywords: dict) -> Any:
     if len(args) != 1 or keywords:
         raise resolver.error(
@@ -1946,6 +1954,7 @@ SPECIAL: dict[Any, Callable] = {
     builtins.all: _call_any(all),
     builtins.callable: _call_callable,
     np.vectorize: _call_vectorize,
+    np.copyto: _call_copyto,
     np.place: lambda resolver, args, keywords: indexing.call_place(resolver, args, keywords),
     np.ndindex: lambda resolver, args, keywords: indexing.call_ndindex(resolver, args, keywords),
     np.ndenumerate: lambda resolver, args, keywords: indexing.call_ndenumerate(
