@@ -1553,7 +1553,7 @@ def test_30_what_only_one_trip_reads_may_change_in_the_next(f):
 def test_30_what_the_next_trip_reads_may_not(last):
     def f(x):
         total = 0.0
-        for i in range(3):
+        for i in range(len(x)):
             if not last and i > 0:
                 total += scaled(x[i])  # noqa: F821
             scaled = lambda o: o * x[i]  # noqa: B023, E731
@@ -1561,6 +1561,19 @@ def test_30_what_the_next_trip_reads_may_not(last):
 
     with pytest.raises(AdcompilerError, match="`scaled` changes its structure in this loop"):
         grad(f)(X)
+
+
+def _functions_of_the_trip_before(x):
+    total = 0.0
+    for i in range(3):
+        if i > 0:
+            total += scaled(x[i])  # noqa: F821
+        scaled = lambda o: o * x[i]  # noqa: B023, E731
+    return total
+
+
+def test_30_but_a_loop_of_known_trips_is_written_out():
+    check(_functions_of_the_trip_before, X, must_compile=True)
 
 
 def test_31_an_index_that_cancels_stays_an_integer():
