@@ -1568,7 +1568,7 @@ def _functions_of_the_trip_before(x):
     for i in range(3):
         if i > 0:
             total += scaled(x[i])  # noqa: F821
-        scaled = lambda o: o * x[i]  # noqa: B023, E731
+        scaled = lambda o: o * x[i]  # noqa: B023, E731, F841
     return total
 
 

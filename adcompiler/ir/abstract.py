@@ -38,6 +38,8 @@ class Sequence:
     """A generator: it must be consumed where it is written."""
     used: list = field(default_factory=list)
     """Not empty after it was walked: an iterator is used up then."""
+    walks: tuple = ()
+    """The lists and dicts that it reads: they must not grow or shrink meanwhile."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -308,6 +308,20 @@ def taken(resolver: Resolver, base: Value, out: Value) -> Any:
     return build(out.type)
 
 
+def refuse_records(resolver: Resolver, results: list[Value]) -> None:
+    """A list of what has components exists as one list for each, and is not put together again."""
+    for value in results:
+        kind = value.type
+        while isinstance(kind, T.List):
+            kind = kind.item
+        if isinstance(kind, T.Record):
+            raise resolver.error(
+                "a list of tuples, dicts or objects as a result",
+                "how many items it has is only known at run time",
+                "return one list for each component",
+            )
+
+
 def item_value(resolver: Resolver, base: Value) -> Value:
     """The value of an item that is read."""
     if base.type.item is None:

@@ -381,8 +381,13 @@ def compared(resolver: Resolver, op: Any, table: dict, left: Any, right: Any) ->
         if fn not in (operator.is_, operator.is_not):
             return instances.operate(resolver, fn, [left, right])
     if instances.is_instance(left) or instances.is_instance(right):
-        if id(left) in resolver.frozen or id(right) in resolver.frozen:
-            raise resolver.error("identity of an object that is one of two")
+        either = {id(left), id(right)}
+        if either & resolver.frozen.keys() or either & resolver.listed.keys():
+            raise resolver.error(
+                "identity of an object that is one of several",
+                "which one it is, is decided when the program runs",
+                "compare what tells them apart",
+            )
         return Constant((left is right) == (fn is operator.is_))
     if fn in (operator.is_, operator.is_not):
         known = _identical(left, right)
@@ -921,7 +926,7 @@ def generator(resolver: Resolver, items: Any) -> Sequence:
     if isinstance(items, list):
         return Sequence(StaticLength(len(items)), lambda i: items[i.value], lazy=True)
     walked = sequence(resolver, items)
-    return Sequence(walked.length, walked.item, lazy=True)
+    return Sequence(walked.length, walked.item, lazy=True, walks=walked.walks)
 
 
 class StaticLength(Constant):
@@ -1009,9 +1014,18 @@ def sequence(resolver: Resolver, value: Any) -> Sequence:
         return Sequence(count, at)
     if isinstance(value, indexing.Flat):
         return indexing.walk_flat(resolver, value)
-    items = static_items(value)
-    if items is not None:
-        return Sequence(StaticLength(len(items)), lambda i: items[_static_index(resolver, i)])
+    if isinstance(value, (tuple, list, dict)):
+        items = list(value) if isinstance(value, dict) else value  # a list as it is when read
+
+        def at_place(index: Any) -> Any:
+            item = items[_static_index(resolver, index)]
+            return Constant(item) if isinstance(value, dict) else item
+
+        walks = () if isinstance(value, tuple) else (value,)
+        return Sequence(StaticLength(len(items)), at_place, walks=walks)
+    found = static_items(value)
+    if found is not None:
+        return Sequence(StaticLength(len(found)), lambda i: found[_static_index(resolver, i)])
     kind = type_of(value)
     if isinstance(kind, T.Array):
         if kind.shape is None or not kind.shape:
@@ -1020,7 +1034,7 @@ def sequence(resolver: Resolver, value: Any) -> Sequence:
     if isinstance(kind, T.List):
         known = kind.length.constant if kind.length is not None else None
         count = lists.length(resolver, value) if known is None else StaticLength(known)
-        return Sequence(count, lambda i: get_item(resolver, value, i))
+        return Sequence(count, lambda i: get_item(resolver, value, i), walks=(value,))
     raise resolver.error(
         f"loop over a {_kind_name(kind)}",
         "its items are not known",
@@ -1526,7 +1540,7 @@ def _call_enumerate(resolver: Resolver, args: list, keywords: dict) -> Any:
             number = resolver.op(operator.add, index, start)
         return (number, inner.item(index))
 
-    return Sequence(inner.length, item)
+    return Sequence(inner.length, item, walks=inner.walks)
 
 
 def _call_zip(resolver: Resolver, args: list, keywords: dict) -> Any:
@@ -1545,17 +1559,23 @@ def _call_zip(resolver: Resolver, args: list, keywords: dict) -> Any:
         for n in lengths[1:]:
             if dim_of(n) is None or dim_of(n) != dim_of(total):
                 total = resolver.op(min, total, n)
-    return Sequence(total, lambda i: tuple(s.item(i) for s in inner))
+    walks = tuple(thing for s in inner for thing in s.walks)
+    return Sequence(total, lambda i: tuple(s.item(i) for s in inner), walks=walks)
 
 
 def _call_reversed(resolver: Resolver, args: list, keywords: dict) -> Any:
-    items = static_items(args[0])
-    if items is not None:
-        items = items[::-1]
-        return Sequence(StaticLength(len(items)), lambda i: items[_static_index(resolver, i)])
     inner = sequence(resolver, args[0])
+    if isinstance(inner.length, StaticLength):
+        end = inner.length.value - 1
+        return Sequence(
+            inner.length,
+            lambda i: inner.item(Constant(end - _static_index(resolver, i))),
+            walks=inner.walks,
+        )
     last = resolver.op(operator.sub, inner.length, Constant(1))
-    return Sequence(inner.length, lambda i: inner.item(resolver.op(operator.sub, last, i)))
+    return Sequence(
+        inner.length, lambda i: inner.item(resolver.op(operator.sub, last, i)), walks=inner.walks
+    )
 
 
 def _call_len(resolver: Resolver, args: list, keywords: dict) -> Any:
@@ -1899,7 +1919,10 @@ def _call_map(resolver: Resolver, args: list, keywords: dict) -> Any:
     if len(inner) != 1:
         raise resolver.error("`map` over several sequences", "", "use a comprehension")
     return Sequence(
-        inner[0].length, lambda i: call(resolver, fn, [inner[0].item(i)], {}), lazy=True
+        inner[0].length,
+        lambda i: call(resolver, fn, [inner[0].item(i)], {}),
+        lazy=True,
+        walks=inner[0].walks,
     )
 
 

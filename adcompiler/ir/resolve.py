@@ -145,6 +145,8 @@ class Resolver:
         self.alive: list[set[int]] = []
         """The dicts and objects, by identity, that there were before each loop around."""
         self.newly_listed = 0
+        self.walked: list[tuple] = []
+        """What loops around that are written out walk."""
         self.from_nothing: dict[Value, Value] = {}
         """Items of lists that nothing was put into yet, each with its list."""
         self.maybe_unbound: set[Value] = set()
@@ -339,6 +341,8 @@ class Resolver:
             if isinstance(node, gast.Return):
                 self.enter(node)
                 result = Constant(None) if node.value is None else self.eval(node.value)
+                if len(self.frames) == 1:
+                    lists.refuse_records(self, _values(result))
             else:
                 self.execute(node)
         return result
@@ -601,6 +605,13 @@ class Resolver:
                 "which one it is, is decided when the program runs",
                 "change it in each branch, or copy it first",
             )
+        if not isinstance(thing, abstract.Instance) and len(new) != len(thing):
+            if any(thing is walked for walks in self.walked for walked in walks):
+                raise self.error(
+                    "a list or dict that grows or shrinks while a loop walks it",
+                    "how often the loop runs would depend on it",
+                    "walk a copy (`for x in list(xs)`), or use `while`",
+                )
         if id(thing) in self.listed:
             raise self.error(
                 "change of a dict or object that a list holds",
@@ -777,18 +788,40 @@ class Resolver:
 
     def for_loop(self, node: gast.For) -> None:
         iterable = operations.iterated(self, self.eval(node.iter))
-        static = operations.static_items(iterable)
         key = self.loop_key(node)
-        if static is None and key in self.unrolled:
-            static = operations.constant_range(self, iterable)
+        walks: tuple = ()
+        static: Any = None
+        if isinstance(iterable, (list, dict, abstract.Sequence)):
+            iterable = operations.sequence(self, iterable)
+            walks = iterable.walks
+            if isinstance(iterable.length, operations.StaticLength):
+                places = range(iterable.length.value)
+                static = [functools.partial(iterable.item, Constant(k)) for k in places]
+            elif key in self.unrolled:
+                trips = operations.constant_range(self, iterable)
+                static = [functools.partial(_same, item) for item in trips]
+        else:
+            items = operations.static_items(iterable)
+            if items is None and key in self.unrolled:
+                items = operations.constant_range(self, iterable)
+            static = items and [functools.partial(_same, item) for item in items]
+            static = [] if items == [] else static
         if static is not None:
-            self.unroll(node, static)
+            self.walked.append(walks)
+            try:
+                self.unroll(node, static)
+            finally:
+                self.walked.pop()
             return
         sequence = None
         if isinstance(iterable, abstract.RangeOf):
             domain = Range(iterable.start, iterable.stop, iterable.step)
         else:
-            sequence = operations.sequence(self, iterable)
+            if isinstance(iterable, abstract.Sequence):
+                sequence = iterable
+            else:
+                sequence = operations.sequence(self, iterable)
+            walks = sequence.walks
             domain = Range(Constant(0), sequence.length, Constant(1))
         simple = isinstance(node.target, gast.Name) and sequence is None
         before = heap.take(self.frames)
@@ -803,8 +836,8 @@ class Resolver:
         known = operations.has_known_trips(self, iterable)
         try:
             self.loop(node, domain, head, node.target.id if simple else "i", known)
-            if isinstance(iterable, Value) and isinstance(iterable.type, T.List):
-                lists.refuse_growing(self, iterable)
+            for walked in walks:
+                lists.refuse_growing(self, walked)
         except NeedUnroll as need:
             if need.index not in self.index_of.get(key, ()):
                 raise
@@ -861,7 +894,8 @@ class Resolver:
             "loop over the things themselves",
         )
 
-    def unroll(self, node: gast.For, items: list) -> None:
+    def unroll(self, node: gast.For, items: list[Callable[[], Any]]) -> None:
+        """Interpret the body for each item, which is read when its turn has come."""
         if len(items) > MAX_UNROLL:
             raise self.error(
                 f"loop over {len(items)} items",
@@ -874,7 +908,7 @@ class Resolver:
             if position == len(items):
                 return
             self.enter(node)
-            self.assign(node.target, items[position])
+            self.assign(node.target, items[position]())
             self.execute_all(body)
             if stop is None:
                 rest(position + 1)
@@ -887,7 +921,7 @@ class Resolver:
                 if self.dead:
                     return
                 self.enter(node)
-                self.assign(node.target, item)
+                self.assign(node.target, item())
                 self.execute_all(body)
         else:
             rest(0)
@@ -1551,6 +1585,10 @@ class Resolver:
 
 _MAKERS = (gast.List, gast.ListComp, gast.Call, gast.BinOp, gast.Subscript)
 """Expressions that may make a new list."""
+
+
+def _same(item: Any) -> Any:
+    return item
 
 
 def _values(value: Any) -> list[Value]:

@@ -246,6 +246,10 @@ class _Reverse:
                             shadow,
                         ),
                     )
+                case Append(ref=ref) | Store(ref=ref) if self.holds_references(
+                    ref
+                ) and not self.has_carried_shadow(ref):
+                    pass  # nothing is taken out of the list
                 case Append(ref=ref, value=value, at=at) if self.has_carried_shadow(value):
                     self.insert(
                         out,
