@@ -666,6 +666,31 @@ def snapshot(x):
     return np.array(x)
 
 
+def at_least(length, count):
+    """Raise if there are fewer items than the compiled code looks at."""
+    if length < count:
+        raise ValueError(f"{count} things and {length} in step: give as many of both")
+
+
+def check_zip(first, other, number):
+    """Raise as `zip(..., strict=True)` does if its argument of this number has another length."""
+    if first != other:
+        word = "shorter" if other < first else "longer"
+        before = "argument 1" if number == 2 else f"arguments 1-{number - 1}"
+        raise ValueError(f"zip() argument {number} is {word} than {before}")
+
+
+def check_dimensions(p, q):
+    """Raise as `math.dist` does if two points have different numbers of coordinates."""
+    if p != q:
+        raise ValueError("both points must have the same number of dimensions")
+
+
+def order_of(keys, reverse):
+    """The places of the keys, in the order in which `sorted` puts them."""
+    return np.array(sorted(range(len(keys)), key=keys.__getitem__, reverse=reverse), dtype=int)
+
+
 def from_bins(g, a, edges):
     """For each item of `a` what `g` has for the bin between `edges` that it falls into, else 0."""
     last = len(edges) - 2

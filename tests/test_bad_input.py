@@ -5,10 +5,15 @@ calls `grad`, `jvp` and `vjp`: none may give a number. Where a call is wrong and
 the error names the argument.
 """
 
+import contextlib
+import functools
 import linecache
 import math
 import re
+import threading
+import warnings
 from _statistics import _normal_dist_inv_cdf as inverse_normal
+from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,6 +33,13 @@ from adcompiler import (
 from adcompiler.errors import OverlapError, SourceError, UnsupportedError
 
 X = np.array([0.5, 1.5, 2.5])
+LOCK = threading.Lock()
+NAMES = {"a", "b"}
+
+
+@functools.lru_cache
+def cached(x):
+    return np.sum(x)
 
 
 def name_of(part):
@@ -80,14 +92,131 @@ def fails(words, code, *arguments):
 # -- statements ------------------------------------------------------------------------------------
 
 
-@refused("`raise` inside `try`", "raise", 2.0)
+@refused("leaving a `finally`", "return x", 2.0)
 def with_try(x):
     try:
         if x < 1.0:
             raise ValueError
-    except ValueError:
-        return x
+    finally:
+        return x * x  # noqa: B012
+
+
+@refused("`raise` inside `contextlib.suppress`", "raise", 2.0)
+def with_suppress(x):
+    y = x
+    with contextlib.suppress(ValueError):
+        if x < 1.0:
+            raise ValueError
+        y = x * x
+    return y
+
+
+@refused("`np.errstate` that raises", "with", 2.0)
+def with_errstate_that_raises(x):
+    with np.errstate(divide="raise"):
+        return 1.0 / x
+
+
+@refused("warnings made errors", "warnings.simplefilter", 2.0)
+def with_warnings_made_errors(x):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        return x * x
+
+
+@refused("`with` statement", "with", 2.0)
+def with_a_lock(x):
+    with LOCK:
+        return x * x
+
+
+@refused("yield", "yield x", 2.0)
+def with_a_generator_that_is_sent_to(x):
+    def echo(x):
+        y = 1.0 + (yield x)
+        yield y
+
+    return sum(echo(x))
+
+
+@refused("walked twice", "sum(squares)", 2.0)
+def with_a_generator_walked_twice(x):
+    squares = (x * k for k in range(3))
+    walked = sum(squares)
+    return walked + sum(squares)
+
+
+@refused("iterator `pairs` in a loop", "pairs", X)
+def with_an_iterator_used_up_in_a_loop(x):
+    pairs = zip(x, x, strict=True)
+    total = x[0] * 0.0
+    for _ in range(2):
+        for a, b in pairs:
+            total = total + a * b
+    return total
+
+
+@refused("an iterator that is kept", "later = enumerate(xs)", X)
+def with_an_iterator_over_a_list_that_grows(x):
+    xs = [x[0], x[1]]
+    later = enumerate(xs)
+    xs.append(x[2])
+    return sum(k * v for k, v in later)
+
+
+@refused("deque", "deque", 2.0)
+def with_a_deque(x):
+    return deque([x, 2 * x]).popleft()
+
+
+@refused("set of computed things", "{x, 2 * x}", 2.0)
+def with_a_set_of_numbers(x):
+    return sum({x, 2 * x})
+
+
+@refused("no key 'b'", 'd["b"]', 2.0)
+def with_a_key_that_is_not_there(x):
+    d = {"a": x}
+    return d["b"]
+
+
+@refused("store into a dict", "d[x > 1.0]", 2.0)
+def with_a_key_that_is_computed(x):
+    d = {}
+    d[x > 1.0] = x
     return x * x
+
+
+@refused("different items on different paths", 'd.get("b"', 2.0)
+def with_a_key_on_one_path(x):
+    d = {"a": x}
+    if x > 0:
+        d["b"] = x * x
+    return d.get("b", 1.0)
+
+
+@refused("change of a global", 'NAMES.add("z")', 2.0)
+def with_a_change_of_a_global_set(x):
+    NAMES.add("z")
+    return x
+
+
+@refused("cache|unhashable", "cached(x)", X)
+def with_a_cache_of_arrays(x):
+    return cached(x)
+
+
+@refused("`sorted` of things of different kinds", "sorted", X)
+def with_functions_sorted_by_values(x):
+    first, _ = sorted([(x[0], np.sin), (x[1], np.cos)], key=lambda pair: pair[0])
+    return first[1](x[2])
+
+
+@refused("`f` changes its structure|one of two functions", "f", X)
+def with_a_function_chosen_in_a_loop(x):
+    for v in x:
+        f = np.sin if v > 1.0 else np.cos
+    return f(x[0])
 
 
 @refused("yield", "yield", 2.0)
@@ -100,7 +229,7 @@ async def with_async(x):
     return x * x
 
 
-@refused("`global`", "global", 2.0)
+@refused("`global COUNT`", "global", 2.0)
 def with_global(x):
     global COUNT
     COUNT = x
@@ -113,14 +242,6 @@ def with_class(x):
         value = 2.0
 
     return x * Box.value
-
-
-@refused("pattern", '{"a": y}', 2.0)
-def with_match(x):
-    match {"a": x}:
-        case {"a": y}:
-            return y
-    return x * x
 
 
 @refused("exec|eval|call", "eval", 2.0)

@@ -34,6 +34,7 @@ REFUSED = {
     "math": (
         "branches.cases", "branches.branches_on_integers", "calls.global_constant",
         "calls.function_as_an_argument", "calls.quadrature_of_a_closure",
+        "control.of_different_lengths",
         "linear_algebra.cholesky_into_a_factor", "lists.list_of_numbers", "loops.backward_loop",
         "loops.nested_loops_with_carried_values", "loops.two_loops_in_a_row",
         "loops.value_of_the_last_trip", "scalars.sigmoid", "scalars.haversine",

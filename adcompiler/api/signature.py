@@ -214,6 +214,13 @@ def is_number(value: Any) -> bool:
 
 def assembled(kind: type, keys: tuple, items: list) -> Any:
     """A container of that kind with these parts; of a dataclass, without running `__init__`."""
+    if issubclass(kind, abstract.KnownSet):
+        return kind.made(keys)
+    if issubclass(kind, abstract.KnownDefaultDict):
+        factory = kind.factory.value if isinstance(kind.factory, Constant) else None
+        return kind.made(factory, zip(keys, items, strict=True))
+    if issubclass(kind, abstract.KnownDict):
+        return kind.made(zip(keys, items, strict=True))
     if issubclass(kind, collections.defaultdict):
         return kind(None, zip(keys, items, strict=True))
     if kind is dict or issubclass(kind, dict):

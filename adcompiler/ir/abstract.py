@@ -8,6 +8,7 @@ an array or list.  None of these exist in the IR.
 
 from __future__ import annotations
 
+import collections
 from collections.abc import Callable, Container
 from dataclasses import dataclass, field
 from typing import Any
@@ -27,6 +28,14 @@ class RangeOf:
     stop: Operand
     step: Operand
 
+    @property
+    def known(self) -> range | None:
+        """The range itself, if its bounds are known."""
+        bounds = (self.start, self.stop, self.step)
+        if all(isinstance(b, Constant) for b in bounds):
+            return range(*(b.value for b in bounds))
+        return None
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sequence:
@@ -36,6 +45,8 @@ class Sequence:
     item: Callable[[Operand], Any]
     lazy: bool = False
     """A generator: it must be consumed where it is written."""
+    growing: bool = False
+    """Whether it walks a list or dict that has a name and may change before it is walked."""
     used: list = field(default_factory=list)
     """Not empty after it was walked: an iterator is used up then."""
     walks: tuple = ()
@@ -67,6 +78,22 @@ class Partial:
     function: Any
     args: tuple
     keywords: dict
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Native:
+    """A function whose calls the compiler itself carries out: what `itemgetter(0)` gives."""
+
+    run: Callable[[Any, list, dict], Any]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Either:
+    """One of two functions: the first if `test` is true when the program runs."""
+
+    test: Operand
+    first: Any
+    second: Any
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -104,6 +131,42 @@ class Pullback:
     primals: list[Any]
     value: Any
     """The first thing."""
+
+
+class KnownDict(dict):
+    """A container of known keys that is more than a dict; held as what it has under each."""
+
+    made: Any = dict
+    """Makes the Python object."""
+
+
+class KnownOrderedDict(KnownDict):
+    made = collections.OrderedDict
+
+
+class KnownCounter(KnownDict):
+    made = collections.Counter
+
+
+class KnownDefaultDict(KnownDict):
+    """There is a subclass for each factory, an abstract value."""
+
+    made = collections.defaultdict
+    factory: Any = None
+
+
+class KnownSet(KnownDict):
+    """Its elements are the keys."""
+
+    made: Any = set
+
+
+class KnownFrozenSet(KnownSet):
+    made = frozenset
+
+
+class KnownKeys(KnownSet):
+    """`d.keys()`."""
 
 
 class Structure:
@@ -179,7 +242,8 @@ def structure(value: Any, widen: bool = False, known: Container[int] = ()) -> St
         return Items(type(value), tuple(structure(item, widen, known) for item in value))
     if isinstance(value, dict):
         items = tuple(structure(item, widen, known) for item in value.values())
-        return Items(dict, items, tuple(value))
+        kind = type(value) if isinstance(value, KnownDict) else dict
+        return Items(kind, items, tuple(value))
     if isinstance(value, Instance):
         items = tuple(structure(item, widen, known) for item in value.fields.values())
         return Items(value.cls, items, tuple(value.fields))
@@ -189,7 +253,8 @@ def structure(value: Any, widen: bool = False, known: Container[int] = ()) -> St
 def remade(kind: type, keys: tuple, items: list) -> Any:
     """A tuple, list, dict or object of that kind, with these items."""
     if issubclass(kind, dict):
-        return dict(zip(keys, items, strict=True))
+        made = zip(keys, items, strict=True)
+        return kind(made) if issubclass(kind, KnownDict) else dict(made)
     if issubclass(kind, tuple):
         return kind._make(items) if hasattr(kind, "_make") else kind(items)
     if kind is list:

@@ -72,6 +72,8 @@ class Reduction:
     """By the `id` of the `if`."""
     stops: dict[int, str]
     """By the `id` of the loop, the flag of its final `if stop: break`; absent if it has none."""
+    closed: str | None
+    """In a generator, the flag that whoever walks it sets at a `yield` in order to walk no more."""
 
 
 def reduce(function: gast.FunctionDef, refuse: Refuse, taken: frozenset[str]) -> Reduction:
@@ -88,6 +90,7 @@ def reduce(function: gast.FunctionDef, refuse: Refuse, taken: frozenset[str]) ->
         frozenset(reducer.temporaries),
         reducer.tests,
         reducer.stops,
+        reducer.closed,
     )
 
 
@@ -134,6 +137,7 @@ class _Reducer:
         self.temporaries: dict[str, None] = {}
         self.tests: dict[int, WhileTest] = {}
         self.stops: dict[int, str] = {}
+        self.closed: str | None = None
         self._result = ""
         self._flag_of: dict[Any, str] = {}  # branches on a flag, made here
         self._read: set[str] = set()  # flags that an emitted branch tests
@@ -163,6 +167,10 @@ class _Reducer:
             match s:
                 case gast.Pass() | gast.Expr(value=gast.Constant()):
                     continue
+                case gast.Expr(value=gast.Yield()):
+                    simple += self.yield_(s)
+                case gast.Expr(value=gast.YieldFrom(value=items)):
+                    simple += self.simplify([self.yield_from(s, items)])
                 case gast.AnnAssign():
                     simple += self.annotated(s)
                 case gast.Assign() if len(s.targets) > 1:
@@ -184,6 +192,17 @@ class _Reducer:
             if simple and self.leaves(simple[-1]):
                 break
         return simple
+
+    def yield_(self, s: gast.Expr) -> list[Any]:
+        """A `yield`, after which the generator may be closed."""
+        if self.closed is None:
+            self.closed = self.flag("closed")
+        return [s, _at(s, gast.If(_load(self.closed), [gast.Return(None)], []))]
+
+    def yield_from(self, s: gast.Expr, items: Any) -> gast.For:
+        item = self.temporary("item")
+        given = gast.Expr(gast.Yield(_load(item)))
+        return _at(s, gast.For(_store(item), items, [given], [], None))
 
     def annotated(self, s: gast.AnnAssign) -> list[Any]:
         if s.value is not None:

@@ -38,6 +38,18 @@ class NeedGrowing(Exception):
         """Where it is born: the node of the tree that makes it."""
 
 
+@dataclass(frozen=True, slots=True)
+class Dispatch:
+    """Which function `functools.singledispatch` chooses for a class."""
+
+    generic: Any
+    cls: type
+
+    @property
+    def function(self) -> Any:
+        return self.generic.dispatch(self.cls)
+
+
 @dataclass(slots=True, eq=False)
 class Guard:
     """What the compiled code assumes of the world: `holder[name]` is still `expected`."""

@@ -13,7 +13,16 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from adcompiler.ir.abstract import Closure, Derivative, Instance, Method, Partial, Pullback, Super
+from adcompiler.ir.abstract import (
+    Closure,
+    Derivative,
+    Either,
+    Instance,
+    Method,
+    Partial,
+    Pullback,
+    Super,
+)
 
 if TYPE_CHECKING:
     from adcompiler.ir.resolve import Frame
@@ -46,7 +55,7 @@ def empty_like(thing: Any) -> Any:
     """A new object of the same kind that contains nothing yet."""
     if isinstance(thing, Instance):
         return Instance(thing.cls, {})
-    return [] if isinstance(thing, list) else {}
+    return [] if isinstance(thing, list) else type(thing)()
 
 
 def same_kind(p: Any, q: Any) -> bool:
@@ -94,9 +103,13 @@ def parts(value: Any) -> Iterator[Any]:
     elif isinstance(value, Pullback):
         yield value.function
         yield from (*value.primals, value.value)
+    elif isinstance(value, Either):
+        yield from (value.first, value.second)
 
 
-COMPOSED = (tuple, list, dict, Instance, Super, Closure, Method, Partial, Derivative, Pullback)
+COMPOSED = (
+    tuple, list, dict, Instance, Super, Closure, Method, Partial, Derivative, Pullback, Either,
+)  # fmt: skip
 
 
 def objects_among(values: Iterable[Any]) -> dict[int, Any]:

@@ -458,9 +458,13 @@ def call_getattr(resolver: Resolver, args: list, keywords: dict) -> Any:
     from adcompiler.ir import operations
 
     if not isinstance(args[0], Instance):
-        if len(args) == 2 and isinstance(args[1], Constant) and isinstance(args[1].value, str):
+        if isinstance(args[1], Constant) and isinstance(args[1].value, str):
+            if len(args) == 3 and not operations.has_attribute(args[0], args[1].value):
+                return args[2]
             return operations.get_attribute(resolver, args[0], args[1].value)
-        return NotImplemented
+        raise resolver.error(
+            "`getattr` of a name that is not known at compile time", "", "write the attribute"
+        )
     name = _name(resolver, args[1])
     if len(args) == 3 and not has(args[0], name):
         return args[2]
@@ -478,7 +482,9 @@ def has(instance: Instance, name: str) -> bool:
 
 def call_hasattr(resolver: Resolver, args: list, keywords: dict) -> Any:
     if not isinstance(args[0], Instance):
-        return NotImplemented
+        from adcompiler.ir import operations
+
+        return Constant(operations.has_attribute(args[0], _name(resolver, args[1])))
     return Constant(has(args[0], _name(resolver, args[1])))
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from adcompiler.ir import abstract, heap, lists
 from adcompiler.ir.abstract import Mismatch, Static
-from adcompiler.ir.nodes import UNBOUND, Block, If, Value
+from adcompiler.ir.nodes import UNBOUND, Block, Constant, If, Value
 
 if TYPE_CHECKING:
     from adcompiler.ir.resolve import Resolver
@@ -173,6 +173,8 @@ class Join:
     def merge_leaves(self, p: Any, q: Any, name: str | None) -> Any:
         resolver = self.resolver
         lists.join_lists(resolver, p, q)
+        if _is_function(p) and _is_function(q):
+            return abstract.Either(self.statement.test, p, q)
         try:
             form = abstract.join_structures(
                 abstract.structure(p), abstract.structure(q), resolver.widen
@@ -196,6 +198,12 @@ class Join:
         for part in (p, q):
             lists.join_lists(resolver, built, part)
         return built
+
+
+def _is_function(value: Any) -> bool:
+    if isinstance(value, Constant):
+        return callable(value.value) and not isinstance(value.value, type)
+    return isinstance(value, (abstract.Closure, abstract.Partial, abstract.Native, abstract.Either))
 
 
 def _fit(p: Any, q: Any) -> bool:

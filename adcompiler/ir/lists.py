@@ -20,7 +20,7 @@ import gast
 import numpy as np
 
 from adcompiler import errors, runtime
-from adcompiler.ir import heap, list_methods, operations
+from adcompiler.ir import generators, heap, list_methods, operations
 from adcompiler.ir import types as T
 from adcompiler.ir.abstract import Closure, Instance, RangeOf, Sequence, is_operand, remade
 from adcompiler.ir.guards import NeedGrowing
@@ -980,6 +980,15 @@ def _array_of(resolver: Resolver, arg: Any) -> Any:
 
 def comprehension(resolver: Resolver, node: Any) -> Any:
     """A list comprehension or generator: items of known structure, or a loop that appends."""
+    if any(isinstance(part, gast.Lambda) for part in gast.walk(node.elt)):
+        found = generators.collect(resolver.generator(resolver.as_generator(node, node.elt)))
+        if found is None:
+            raise resolver.error(
+                "a list of functions made in a loop",
+                "how many there are is only known at run time",
+                "write the list out, or loop over a tuple",
+            )
+        return found
     saved = {
         name: resolver.frame.env.get(name, UNBOUND)
         for generator in node.generators
@@ -996,7 +1005,7 @@ def comprehension(resolver: Resolver, node: Any) -> Any:
     if static is None:
         out = resolver.value(T.List(None))
         resolver.add(New([], out))
-        depth = len(resolver.frames) - 1
+        depth = resolver.frames.index(resolver.frame)
         name = f"items of {id(node)}"
         resolver.frames[depth].env[name] = out
         _append_all(resolver, node, 0, out)

@@ -154,6 +154,11 @@ class _Walk:
         self.read.update({name: None for name in inner.read if name not in targets.bound})
 
 
+def walrus_names(node: gast.GeneratorExp) -> set[str]:
+    """The names that `:=` in a generator expression binds: they belong to the function around."""
+    return {part.target.id for part in gast.walk(node) if isinstance(part, gast.NamedExpr)}
+
+
 def parameter_nodes(args: gast.arguments) -> list[gast.Name]:
     """The parameters of a function, in the order of its signature."""
     nodes = [*args.posonlyargs, *args.args, args.vararg, *args.kwonlyargs, args.kwarg]

@@ -8,7 +8,6 @@ lengths, a call to a function with source is its body.
 from __future__ import annotations
 
 import builtins
-import collections
 import copy
 import dataclasses
 import enum
@@ -24,13 +23,27 @@ import gast
 import numpy as np
 
 from adcompiler import errors, runtime
-from adcompiler.ir import abstract, indexing, instances, lists, nested
+from adcompiler.ir import (
+    abstract,
+    functions,
+    generators,
+    guards,
+    indexing,
+    instances,
+    iteration,
+    lists,
+    mappings,
+    nested,
+)
 from adcompiler.ir import types as T
 from adcompiler.ir.abstract import (
     Closure,
     Derivative,
+    Either,
     Instance,
+    KnownDict,
     Method,
+    Native,
     Partial,
     Pullback,
     RangeOf,
@@ -65,7 +78,7 @@ from adcompiler.runtime import range_length, stop_gradient
 if TYPE_CHECKING:
     from adcompiler.ir.resolve import Resolver
 
-book.zero(dimension, range_length, stop_gradient)
+book.zero(dimension, range_length, stop_gradient, runtime.order_of)
 
 NUMBER = (bool, int, float, complex, np.generic)
 STATIC_PARAMETERS = {
@@ -265,6 +278,8 @@ def _fold(resolver: Resolver, fn: Callable, args: list, keywords: dict) -> Any:
         return None
     if isinstance(result, (bool, int, float, str, complex, type(None), np.generic)):
         return Constant(result)
+    if isinstance(result, python_types.UnionType):
+        return Constant(result)
     if _is_plain(result):
         return resolver.constant(result)
     return None
@@ -337,8 +352,10 @@ def binary(resolver: Resolver, fn: Callable, left: Any, right: Any) -> Any:
     """An arithmetic operator."""
     if instances.decides(fn, left, right):
         return instances.operate(resolver, fn, [left, right])
-    if isinstance(left, dict) and isinstance(right, dict) and fn is operator.or_:
-        return {**left, **right}
+    if isinstance(left, dict) or isinstance(right, dict):
+        found = mappings.binary(resolver, fn, left, right)
+        if found is not NotImplemented:
+            return found
     if isinstance(left, (tuple, list)) and type(left) is type(right) and fn is operator.add:
         return left + right
     if fn is operator.mul:
@@ -376,7 +393,11 @@ def compared(resolver: Resolver, op: Any, table: dict, left: Any, right: Any) ->
                 return Constant(not answer.value)
             return resolver.op(operator.not_, answer)
         return answer
-    fn = table[type(op)]
+    return compared_as(resolver, table[type(op)], left, right)
+
+
+def compared_as(resolver: Resolver, fn: Callable, left: Any, right: Any) -> Any:
+    """`left == right` and its like."""
     if instances.decides(fn, left, right):
         if fn not in (operator.is_, operator.is_not):
             return instances.operate(resolver, fn, [left, right])
@@ -389,6 +410,10 @@ def compared(resolver: Resolver, op: Any, table: dict, left: Any, right: Any) ->
                 "compare what tells them apart",
             )
         return Constant((left is right) == (fn is operator.is_))
+    if isinstance(left, dict) or isinstance(right, dict):
+        found = mappings.binary(resolver, fn, left, right)
+        if found is not NotImplemented:
+            return found
     if fn in (operator.is_, operator.is_not):
         known = _identical(left, right)
         if known is not None:
@@ -410,6 +435,7 @@ def compared(resolver: Resolver, op: Any, table: dict, left: Any, right: Any) ->
             return same if fn is operator.eq else resolver.op(operator.not_, same)
         if fn in (operator.eq, operator.ne):
             return Constant(fn is operator.ne)
+        return _ordered(resolver, fn, list(left), list(right))
     if fn in (operator.eq, operator.ne) and lists.is_list(left) and lists.is_list(right):
         return lists.equal(resolver, left, right, fn is operator.ne)
     sequences = [lists.is_list(v) or isinstance(v, tuple) for v in (left, right)]
@@ -425,6 +451,19 @@ def compared(resolver: Resolver, op: Any, table: dict, left: Any, right: Any) ->
     if static is not None:
         return Constant(static)
     return resolver.op(fn, left, right)
+
+
+def _ordered(resolver: Resolver, fn: Callable, left: list, right: list) -> Any:
+    """`<` and its like of tuples: the first items that differ decide, then the lengths."""
+    if not left or not right:
+        return Constant(fn(len(left), len(right)))
+    (p, *rest_of_left), (q, *rest_of_right) = left, right
+    same = resolver.truth(compared_as(resolver, operator.eq, p, q))
+    return resolver.branch(
+        same,
+        lambda: _ordered(resolver, fn, rest_of_left, rest_of_right),
+        lambda: compared_as(resolver, fn, p, q),
+    )
 
 
 def _equal_dims(fn: Callable, left: Any, right: Any) -> bool | None:
@@ -454,14 +493,32 @@ def _contains(resolver: Resolver, items: Any, item: Any) -> Any:
             name = instances.class_of(items).__name__
             raise resolver.error(f"`in` a `{name}`", "it has no `__contains__`")
         return answer
+    if isinstance(items, dict):
+        return mappings.contains(resolver, items, item)
+    if isinstance(items, RangeOf):
+        return _in_range(resolver, items, item)
     if isinstance(item, Constant):
-        if isinstance(items, dict):
-            return Constant(item.value in items)
         if isinstance(items, (tuple, list)) and all(isinstance(i, Constant) for i in items):
             return Constant(item.value in [i.value for i in items])
         if isinstance(items, Constant):
             return Constant(item.value in items.value)
     return resolver.op(operator.contains, items, item)
+
+
+def _in_range(resolver: Resolver, items: RangeOf, item: Any) -> Any:
+    """`item in range(start, stop)`."""
+    if items.known is not None and isinstance(item, Constant):
+        return Constant(item.value in items.known)
+    kind = type_of(item)
+    plain = isinstance(kind, T.Scalar) and kind.kind in ("int", "bool")
+    if not plain or not is_constant(items.step, (1,)):
+        raise resolver.error(
+            "`in` a range",
+            "only integers in ranges with step 1 are looked for",
+            "compare with its bounds",
+        )
+    above = resolver.op(operator.ge, item, items.start)
+    return resolver.op(operator.and_, above, resolver.op(operator.lt, item, items.stop))
 
 
 def in_place(resolver: Resolver, fn: Callable, old: Any, value: Any, item: bool = False) -> Any:
@@ -479,9 +536,10 @@ def in_place(resolver: Resolver, fn: Callable, old: Any, value: Any, item: bool 
     if isinstance(old, list) and fn is operator.imul and isinstance(value, Constant):
         resolver.replace(old, old * value.value)
         return old
-    if isinstance(old, dict) and isinstance(value, dict) and fn is operator.ior:
-        resolver.replace(old, {**old, **{k: resolver.settle(v) for k, v in value.items()}})
-        return old
+    if isinstance(old, dict):
+        found = mappings.in_place(resolver, fn, old, value)
+        if found is not NotImplemented:
+            return found
     if isinstance(old, Instance):
         own = f"__i{IN_PLACE.get(fn, fn).__name__.strip('_')}__"
         answer = instances.method(resolver, old, own, [value], {})
@@ -594,17 +652,11 @@ def get_item(resolver: Resolver, base: Any, index: Any) -> Any:
                 )
             raise NeedUnroll(index)
     if isinstance(base, dict):
-        if isinstance(index, tuple) and all(isinstance(i, Constant) for i in index):
-            index = Constant(python_value(index))
-        if isinstance(index, Constant) and index.value in base:
-            return resolver.usable(base[index.value])
-        if isinstance(index, Value) and index.uid in resolver.parameter_of:
-            raise NeedStatic(index)
-        raise resolver.error(
-            "dict item",
-            "the key is not among the keys that are known here",
-            "use a key that the dict is known to have",
-        )
+        return mappings.get_item(resolver, base, index)
+    if isinstance(base, Sequence) and resolver.frame is not None and resolver.frame.hidden:
+        return base.item(index)
+    if isinstance(base, RangeOf):
+        return _item_of_range(resolver, base, index)
     if isinstance(base, Constant) and base.value is np.mgrid:
         return _grid(resolver, base, index)
     if isinstance(base, indexing.Flat):
@@ -650,6 +702,26 @@ def get_item(resolver: Resolver, base: Any, index: Any) -> Any:
 _ellipsis_path = ()
 
 
+def _item_of_range(resolver: Resolver, base: RangeOf, index: Any) -> Any:
+    """`range(...)[index]`."""
+    known = base.known
+    if known is not None and isinstance(index, Slice) and is_constant_slice(index):
+        part = known[python_slice(index)]
+        return RangeOf(Constant(part.start), Constant(part.stop), Constant(part.step))
+    if known is not None and isinstance(index, Constant):
+        if not -len(known) <= index.value < len(known):
+            raise resolver.error("index out of range", f"there are {len(known)} items")
+        return Constant(known[index.value])
+    frame = resolver.frame
+    if isinstance(index, Slice) or not (frame is not None and frame.hidden):
+        raise resolver.error(
+            "item of a range",
+            "whether the index is negative or too large is only known at run time",
+            "compute the number itself",
+        )
+    return walk_range(resolver, base)(index)
+
+
 def _uniform(items: tuple) -> bool:
     types = [type_of(item) for item in items]
     return bool(items) and all(isinstance(t, T.Scalar) for t in types)
@@ -679,13 +751,7 @@ def set_item(resolver: Resolver, base: Any, index: Any, value: Any) -> None:
             raise resolver.error(f"store into a `{base.cls.__name__}`", "it has no `__setitem__`")
         return
     if isinstance(base, dict):
-        if not isinstance(index, Constant):
-            raise resolver.error(
-                "store into a dict",
-                "the key is not known at compile time",
-                "use an array or a list for what is looked up by computed keys",
-            )
-        resolver.replace(base, {**base, index.value: resolver.settle(value)})
+        mappings.set_item(resolver, base, index, value)
         return
     if isinstance(base, list):
         lists.static_set_item(resolver, base, index, value)
@@ -799,6 +865,12 @@ def get_attribute(resolver: Resolver, base: Any, name: str) -> Any:
             return resolver.constant(value, _module_path(base, name, value))
         resolver.guard(base.value, name, value)
         return resolver.foreign(value)
+    if isinstance(base, Closure) and name in ("__name__", "__qualname__"):
+        return Constant(base.tree.name)
+    if isinstance(base, (Slice, RangeOf)) and name in ("start", "stop", "step"):
+        return getattr(base, name)
+    if isinstance(base, Partial) and name in ("func", "args", "keywords"):
+        return {"func": base.function, "args": base.args, "keywords": dict(base.keywords)}[name]
     kind = type_of(base)
     if isinstance(kind, T.Array):
         if name == "shape":
@@ -843,7 +915,27 @@ def get_attribute(resolver: Resolver, base: Any, name: str) -> Any:
         raise resolver.error(
             f"`.{name}`", f"a {owner.__name__} has no such attribute", "check the spelling"
         )
+    if isinstance(kind, T.Object) and not callable(getattr(owner, name)):
+        raise resolver.error(
+            f"`.{name}` of a {owner.__name__}",
+            "what it holds is only known at run time",
+            "use the value itself",
+        )
     return Method(base, name)
+
+
+def has_attribute(base: Any, name: str) -> bool:
+    """Whether a thing that is no object of the user's has an attribute."""
+    if isinstance(base, Constant):
+        return hasattr(base.value, name)
+    owner = runtime_class(base)
+    if owner is None:
+        raise errors.ResolveError(
+            f"whether there is an attribute `{name}`",
+            reason="the type is not known at compile time",
+            remedy="drop the test",
+        )
+    return name in getattr(base, "_fields", ()) or hasattr(owner, name)
 
 
 def _module_path(base: Constant, name: str, value: Any) -> str | None:
@@ -901,12 +993,14 @@ def static_items(value: Any) -> list | None:
     if isinstance(value, (tuple, list)):
         return list(value)
     if isinstance(value, dict):
-        return [Constant(key) for key in value]
+        return mappings.ordered(value)
     if isinstance(value, Constant) and isinstance(value.value, (str, range, enum.EnumMeta)):
         return [Constant(item) for item in value.value]
     if isinstance(value, Sequence) and isinstance(value.length, StaticLength):
         use_up(value)
         return [value.item(Constant(i)) for i in range(value.length.value)]
+    if isinstance(value, generators.Generator):
+        return generators.collect(value)
     return None
 
 
@@ -997,35 +1091,24 @@ def sequence(resolver: Resolver, value: Any) -> Sequence:
     if isinstance(value, Sequence):
         use_up(value)
         return value
+    if isinstance(value, generators.Generator):
+        return sequence(resolver, iteration.indexable(resolver, value))
     if isinstance(value, RangeOf):
-        first, step = value.start, value.step
-        count = _range_length(resolver, value)
-
-        def at(index: Any) -> Any:
-            scaled = (
-                index
-                if isinstance(step, Constant) and step.value == 1
-                else resolver.op(operator.mul, index, step)
-            )
-            if isinstance(first, Constant) and first.value == 0:
-                return scaled
-            return resolver.op(operator.add, first, scaled)
-
-        return Sequence(count, at)
+        return Sequence(_range_length(resolver, value), walk_range(resolver, value))
     if isinstance(value, indexing.Flat):
         return indexing.walk_flat(resolver, value)
     if isinstance(value, (tuple, list, dict)):
-        items = list(value) if isinstance(value, dict) else value  # a list as it is when read
+        items = mappings.ordered(value) if isinstance(value, dict) else value
 
         def at_place(index: Any) -> Any:
-            item = items[_static_index(resolver, index)]
-            return Constant(item) if isinstance(value, dict) else item
+            return items[static_index(index)]  # of a list as it is when read
 
         walks = () if isinstance(value, tuple) else (value,)
-        return Sequence(StaticLength(len(items)), at_place, walks=walks)
+        growing = bool(walks) and resolver.is_held(value)
+        return Sequence(StaticLength(len(items)), at_place, walks=walks, growing=growing)
     found = static_items(value)
     if found is not None:
-        return Sequence(StaticLength(len(found)), lambda i: found[_static_index(resolver, i)])
+        return Sequence(StaticLength(len(found)), lambda i: found[static_index(i)])
     kind = type_of(value)
     if isinstance(kind, T.Array):
         if kind.shape is None or not kind.shape:
@@ -1034,7 +1117,9 @@ def sequence(resolver: Resolver, value: Any) -> Sequence:
     if isinstance(kind, T.List):
         known = kind.length.constant if kind.length is not None else None
         count = lists.length(resolver, value) if known is None else StaticLength(known)
-        return Sequence(count, lambda i: get_item(resolver, value, i), walks=(value,))
+        return Sequence(
+            count, lambda i: get_item(resolver, value, i), walks=(value,), growing=True
+        )
     raise resolver.error(
         f"loop over a {_kind_name(kind)}",
         "its items are not known",
@@ -1042,7 +1127,24 @@ def sequence(resolver: Resolver, value: Any) -> Sequence:
     )
 
 
-def _static_index(resolver: Resolver, index: Any) -> int:
+def walk_range(resolver: Resolver, value: RangeOf) -> Callable[[Any], Any]:
+    """What gives the number at a place of a range."""
+    first, step = value.start, value.step
+
+    def at(index: Any) -> Any:
+        scaled = (
+            index
+            if isinstance(step, Constant) and step.value == 1
+            else resolver.op(operator.mul, index, step)
+        )
+        if isinstance(first, Constant) and first.value == 0:
+            return scaled
+        return resolver.op(operator.add, first, scaled)
+
+    return at
+
+
+def static_index(index: Any) -> int:
     if isinstance(index, Constant):
         return index.value
     raise NeedUnroll(index)
@@ -1071,6 +1173,20 @@ def call(resolver: Resolver, fn: Any, args: list, keywords: dict) -> Any:
         return resolver.call(fn.tree, args, keywords, fn.frame, fn.defaults, fn.keyword_defaults)
     if isinstance(fn, Partial):
         return call(resolver, fn.function, [*fn.args, *args], {**fn.keywords, **keywords})
+    if isinstance(fn, Native):
+        return fn.run(resolver, args, keywords)
+    if isinstance(fn, Either):
+        if not resolver.in_scope(fn.test):
+            raise resolver.error(
+                "call of one of two functions",
+                "which of them it is was decided in a branch or a loop that is over",
+                "call the function where it is chosen",
+            )
+        return resolver.branch(
+            fn.test,
+            lambda: call(resolver, fn.first, args, keywords),
+            lambda: call(resolver, fn.second, args, keywords),
+        )
     if isinstance(fn, Method):
         return _call_method(resolver, fn, args, keywords)
     if isinstance(fn, Derivative):
@@ -1095,6 +1211,9 @@ def _call_object(resolver: Resolver, fn: Any, args: list, keywords: dict) -> Any
         given = [resolver.constant(arg) for arg in fn.args]
         named = {k: resolver.constant(v) for k, v in fn.keywords.items()}
         return _call_object(resolver, fn.func, [*given, *args], {**named, **keywords})
+    native = functions.as_native(resolver, fn)
+    if native is not None:
+        return call(resolver, native, args, keywords)
     if hasattr(fn, "__differentiates__"):
         return nested.of_transform(resolver, fn, args, keywords)
     derivative = nested.of_object(resolver, fn)
@@ -1130,10 +1249,18 @@ def _call_object(resolver: Resolver, fn: Any, args: list, keywords: dict) -> Any
         return _vectorised(resolver, resolver.constant(fn.pyfunc), fn, args, keywords)
     if isinstance(fn, python_types.FunctionType) and fn.__module__ == compositions.__name__:
         return compose(resolver, fn, args, keywords)
+    wrapped = getattr(fn, "__wrapped__", None)
+    if isinstance(fn, functools._lru_cache_wrapper) and isinstance(
+        wrapped, python_types.FunctionType
+    ):
+        if any(_may_be_active(value) for value in (*args, *keywords.values())):
+            return _call_cached(resolver, fn, wrapped, args, keywords)
+    if isinstance(fn, python_types.FunctionType) and hasattr(fn, "dispatch") and args:
+        return _call_dispatched(resolver, fn, args, keywords)
     if isinstance(fn, python_types.FunctionType):
         resolver.guard(fn, "__defaults__", fn.__defaults__)
         resolver.guard(fn, "__code__", fn.__code__)
-        return resolver.call(parse(fn), args, keywords)
+        return resolver.call(parse(fn, generator=True), args, keywords)
     if isinstance(fn, python_types.MethodType):
         if fn.__name__ == "_make" and hasattr(fn.__self__, "_fields"):
             return instances.make(resolver, fn.__self__, unpacked(resolver, args[0], None), {})
@@ -1191,6 +1318,41 @@ def _call_of_objects(resolver: Resolver, fn: Any, args: list, keywords: dict) ->
         if any(map(operator.is_not, walked, args)):
             return _call_object(resolver, fn, walked, keywords)
     return NotImplemented
+
+
+def _may_be_active(value: Any) -> bool:
+    """Whether a derivative might pass through an argument."""
+    kinds = [type_of(v) for v in _values_of(value)]
+    plain = all(isinstance(k, T.Scalar) and k.kind in ("int", "bool") for k in kinds)
+    return not plain or isinstance(value, (Instance, Closure, Partial))
+
+
+def _call_cached(resolver: Resolver, fn: Any, wrapped: Callable, args: list, keywords: dict) -> Any:
+    """A function with `functools.lru_cache`: what the function itself gives."""
+    for value in (*args, *keywords.values()):
+        if isinstance(type_of(value), (T.Array, T.List)) or isinstance(value, (list, dict)):
+            raise resolver.error(
+                f"`{wrapped.__qualname__}` of an array or list",
+                "functools.lru_cache looks its arguments up in a dict: Python would raise "
+                "TypeError (unhashable type)",
+                "take the cache off",
+            )
+    resolver.guard(fn, "__wrapped__", wrapped)
+    return _call_object(resolver, wrapped, args, keywords)
+
+
+def _call_dispatched(resolver: Resolver, fn: Any, args: list, keywords: dict) -> Any:
+    """A function with `functools.singledispatch`: the one for the type of the first argument."""
+    known = runtime_class(args[0])
+    if known is None:
+        raise resolver.error(
+            f"`{fn.__name__}` of a value of unknown type",
+            "functools.singledispatch chooses by it",
+            "call the function for this type itself",
+        )
+    chosen = guards.Dispatch(fn, known)
+    resolver.guard(chosen, "function", chosen.function)
+    return _call_object(resolver, chosen.function, args, keywords)
 
 
 def call_unknown(resolver: Resolver, fn: Callable, args: list, keywords: dict) -> Any:
@@ -1397,7 +1559,7 @@ def _call_method(resolver: Resolver, method: Method, args: list, keywords: dict)
     if isinstance(kind, T.List) and isinstance(base, Value):
         return lists.method(resolver, base, name, args, keywords)
     if isinstance(base, dict):
-        return _dict_method(resolver, base, name, args, keywords)
+        return mappings.method(resolver, base, name, args, keywords)
     if isinstance(base, list):
         return lists.static_method(resolver, base, name, args, keywords)
     if isinstance(base, tuple) and name == "_replace":
@@ -1405,7 +1567,14 @@ def _call_method(resolver: Resolver, method: Method, args: list, keywords: dict)
     if isinstance(base, tuple) and name == "_asdict":
         return dict(zip(base._fields, base, strict=True))  # type: ignore[attr-defined]
     if isinstance(base, tuple) and name in ("index", "count"):
-        raise resolver.error(f"`.{name}` of a tuple")
+        if not all(isinstance(item, Constant) for item in (*base, *args)):
+            raise resolver.error(
+                f"`.{name}` of a tuple",
+                "its items are computed",
+                "compare them one by one in a loop",
+            )
+        items = tuple(python_value(item) for item in base)
+        return Constant(getattr(items, name)(*map(python_value, args)))
     if isinstance(base, Constant) and isinstance(base.value, str):
         if name == "join" or not all(isinstance(a, Constant) for a in args):
             out = resolver.value(T.Object(str))
@@ -1421,6 +1590,10 @@ def _call_method(resolver: Resolver, method: Method, args: list, keywords: dict)
 
 def _array_method(resolver: Resolver, base: Any, name: str, args: list, keywords: dict) -> Any:
     kind = type_of(base)
+    if name == "__getitem__" and len(args) == 1:
+        return get_item(resolver, base, args[0])
+    if name == "__len__" and not args:
+        return call(resolver, Constant(len), [base], {})
     if name == "copy" and isinstance(kind, T.Scalar):
         return base
     if name in ("conj", "conjugate") and kind_is_real(kind):
@@ -1476,38 +1649,6 @@ def _array_method(resolver: Resolver, base: Any, name: str, args: list, keywords
     return call_known(resolver, method, [base, *args], keywords)
 
 
-def _dict_method(resolver: Resolver, base: dict, name: str, args: list, keywords: dict) -> Any:
-    if name == "update" and all(isinstance(arg, dict) for arg in args) and len(args) <= 1:
-        new = {**base, **(args[0] if args else {}), **keywords}
-        resolver.replace(base, {k: resolver.settle(v) for k, v in new.items()})
-        return Constant(None)
-    if keywords:
-        raise resolver.error(f"`.{name}` of a dict with keywords")
-    if name == "items" and not args:
-        return [(Constant(k), v) for k, v in base.items()]
-    if name == "keys" and not args:
-        return [Constant(k) for k in base]
-    if name == "values" and not args:
-        return list(base.values())
-    if name == "copy":
-        return dict(base)
-    key = args[0].value if args and isinstance(args[0], Constant) else None
-    if key is not None and name in ("get", "setdefault", "pop") and len(args) <= 2:
-        default = args[1] if len(args) > 1 else Constant(None)
-        if key not in base:
-            if name == "setdefault":
-                default = resolver.settle(default)
-                resolver.replace(base, {**base, key: default})
-            if name != "pop" or len(args) == 2:
-                return default
-        else:
-            value = resolver.usable(base[key])
-            if name == "pop":
-                resolver.replace(base, {k: v for k, v in base.items() if k != key})
-            return value
-    raise resolver.error(f"`.{name}` of a dict", "dicts are taken apart at compile time")
-
-
 # -- functions that are more than an operation --------------------------------------------------
 
 
@@ -1530,7 +1671,7 @@ def _call_range(resolver: Resolver, args: list, keywords: dict) -> Any:
     return RangeOf(*parts)
 
 
-def _call_enumerate(resolver: Resolver, args: list, keywords: dict) -> Any:
+def call_enumerate(resolver: Resolver, args: list, keywords: dict) -> Any:
     inner = sequence(resolver, args[0])
     start = args[1] if len(args) > 1 else keywords.get("start", Constant(0))
 
@@ -1540,27 +1681,56 @@ def _call_enumerate(resolver: Resolver, args: list, keywords: dict) -> Any:
             number = resolver.op(operator.add, index, start)
         return (number, inner.item(index))
 
-    return Sequence(inner.length, item, walks=inner.walks)
+    return Sequence(inner.length, item, walks=inner.walks, growing=inner.growing)
 
 
-def _call_zip(resolver: Resolver, args: list, keywords: dict) -> Any:
-    inner = [sequence(resolver, arg) for arg in args]
-    lengths = [s.length for s in inner]
-    if all(isinstance(n, Constant) for n in lengths):
+def zipped(resolver: Resolver, inner: list[Sequence], strict: bool) -> Sequence:
+    """`zip` of these; it ends with the shortest."""
+    if not inner:
+        return Sequence(StaticLength(0), lambda i: ())
+    lengths = [s.length for s in inner if s.length is not None]
+    if strict and (len(lengths) < len(inner) or not _check_lengths(resolver, inner)):
+        raise resolver.error(
+            "`zip(..., strict=True)` of different lengths",
+            "it raises ValueError at the end of the shortest",
+            "give things of the same length",
+        )
+    total: Any = None
+    if lengths and all(isinstance(n, Constant) for n in lengths):
         count = min(n.value for n in lengths)
         static = any(isinstance(n, StaticLength) for n in lengths)
-        total: Any = StaticLength(count) if static else Constant(count)
+        total = StaticLength(count) if static else Constant(count)
     elif any(isinstance(n, StaticLength) for n in lengths):
-        raise resolver.error(
-            "zip of things of known and unknown number", "", "index the array instead"
-        )
-    else:
+        count = min(n.value for n in lengths if isinstance(n, StaticLength))
+        for n in lengths:
+            if not isinstance(n, Constant):
+                out = resolver.value(T.Object(type(None)))
+                resolver.add(Op(runtime.at_least, [n, Constant(count)], {}, [out], effect=True))
+        total = StaticLength(count)
+    elif lengths:
         total = lengths[0]
         for n in lengths[1:]:
             if dim_of(n) is None or dim_of(n) != dim_of(total):
                 total = resolver.op(min, total, n)
     walks = tuple(thing for s in inner for thing in s.walks)
-    return Sequence(total, lambda i: tuple(s.item(i) for s in inner), walks=walks)
+    growing = any(s.growing for s in inner)
+    item = lambda i: tuple(s.item(i) for s in inner)  # noqa: E731
+    return Sequence(total, item, walks=walks, growing=growing)
+
+
+def _check_lengths(resolver: Resolver, inner: list[Sequence]) -> bool:
+    """Let it raise at run time if lengths differ; false if they are known to."""
+    first = inner[0].length
+    for number, other in enumerate(inner[1:], 2):
+        p, q = dim_of(first), dim_of(other.length)
+        if p is not None and p == q:
+            continue
+        if isinstance(first, Constant) and isinstance(other.length, Constant):
+            return False
+        out = resolver.value(T.Object(type(None)))
+        args = [resolver.operand(n) for n in (first, other.length)] + [Constant(number)]
+        resolver.add(Op(runtime.check_zip, args, {}, [out], effect=True))
+    return True
 
 
 def _call_reversed(resolver: Resolver, args: list, keywords: dict) -> Any:
@@ -1569,7 +1739,7 @@ def _call_reversed(resolver: Resolver, args: list, keywords: dict) -> Any:
         end = inner.length.value - 1
         return Sequence(
             inner.length,
-            lambda i: inner.item(Constant(end - _static_index(resolver, i))),
+            lambda i: inner.item(Constant(end - static_index(i))),
             walks=inner.walks,
         )
     last = resolver.op(operator.sub, inner.length, Constant(1))
@@ -1586,6 +1756,8 @@ def _call_len(resolver: Resolver, args: list, keywords: dict) -> Any:
         return Constant(len(value))
     if isinstance(value, RangeOf):
         return _range_length(resolver, value)
+    if isinstance(value, Sequence) and resolver.frame is not None and resolver.frame.hidden:
+        return value.length
     kind = type_of(value)
     if isinstance(kind, T.Array) and kind.shape:
         if kind.shape[0].constant is not None:
@@ -1611,7 +1783,7 @@ def call_list(resolver: Resolver, args: list, keywords: dict) -> Any:
     return out
 
 
-def _call_tuple(resolver: Resolver, args: list, keywords: dict) -> Any:
+def call_tuple(resolver: Resolver, args: list, keywords: dict) -> Any:
     if not args:
         return ()
     items = static_items(args[0])
@@ -1626,7 +1798,7 @@ def _call_tuple(resolver: Resolver, args: list, keywords: dict) -> Any:
     return tuple(items)
 
 
-def _call_sum(resolver: Resolver, args: list, keywords: dict) -> Any:
+def call_sum(resolver: Resolver, args: list, keywords: dict) -> Any:
     start = args[1] if len(args) > 1 else keywords.get("start", Constant(0))
     items = static_items(args[0])
     if items is not None:
@@ -1667,11 +1839,9 @@ def fold_items(resolver: Resolver, walked: Sequence, start: Any, fn: Callable | 
     return out
 
 
-def _call_minmax(fn: Callable) -> Callable:
+def call_minmax(fn: Callable) -> Callable:
     def minmax(resolver: Resolver, args: list, keywords: dict) -> Any:
         items = static_items(args[0]) if len(args) == 1 else args
-        if len(args) == 1 and set(keywords) == {"key"}:
-            return lists.best_by_key(resolver, args[0], keywords["key"], fn)
         if keywords:
             raise resolver.error(
                 f"`{fn.__name__}` with these arguments", "", "write the choice as a loop"
@@ -1690,38 +1860,9 @@ def _call_minmax(fn: Callable) -> Callable:
     return minmax
 
 
-def _call_any(fn: Callable) -> Callable:
-    """`any(items)` or `all(items)`: the tests of a list or generator."""
-
-    def call_any(resolver: Resolver, args: list, keywords: dict) -> Any:
-        if len(args) != 1 or isinstance(type_of(args[0]), T.Array):
-            return NotImplemented
-        items = static_items(args[0])
-        if items is None:
-            items = call_list(resolver, args, {})
-        if isinstance(items, list):
-            tests = [resolver.truth(item) for item in items]
-            if any(test is (fn is any) for test in tests):
-                return Constant(fn is any)
-            items = [test for test in tests if not isinstance(test, bool)]
-            if not items:
-                return Constant(fn is all)
-        elif not isinstance(items.type.item, T.Scalar | None):
-            raise resolver.error(
-                f"`{fn.__name__}` of a list of arrays, lists or tuples",
-                "only numbers are tested",
-                "give it a generator: `any(test(x) for x in xs)`",
-            )
-        out = resolver.value(T.BOOL)
-        resolver.add(Op(fn, [resolver.operand(items)], {}, [out]))
-        return out
-
-    return call_any
-
-
 def _call_isinstance(resolver: Resolver, args: list, keywords: dict) -> Any:
     value, cls = args
-    classes = python_value(cls) if is_operand(cls) else None
+    classes = python_value(cls) if is_operand(cls) and not isinstance(cls, Value) else None
     known = runtime_class(value)
     if known is None or classes is None:
         raise resolver.error("`isinstance`", "the type is not known at compile time")
@@ -1732,6 +1873,8 @@ def runtime_class(value: Any) -> type | None:
     """The Python class of an abstract value."""
     if isinstance(value, Constant):
         return type(value.value)
+    if isinstance(value, KnownDict):
+        return value.made
     if isinstance(value, (tuple, list, dict)):
         return type(value)
     if isinstance(value, Instance):
@@ -1858,13 +2001,6 @@ def _call_partial(resolver: Resolver, args: list, keywords: dict) -> Any:
     return Partial(args[0], tuple(args[1:]), dict(keywords))
 
 
-def _call_dict(resolver: Resolver, args: list, keywords: dict) -> Any:
-    base = dict(args[0]) if args and isinstance(args[0], dict) else {}
-    if args and not isinstance(args[0], dict):
-        base = library.dict_of_pairs(resolver, args[0])
-    return {**base, **keywords}
-
-
 def _call_asarray(resolver: Resolver, args: list, keywords: dict) -> Any:
     """In a composition, an array is left as it is: it is the same object."""
     if resolver.fixed_origin is not None and len(args) == 1 and not keywords:
@@ -1909,23 +2045,6 @@ def _call_vectorize(resolver: Resolver, args: list, keywords: dict) -> Any:
     return Partial(Constant(compositions.vectorised), (args[0],), {})
 
 
-def _call_map(resolver: Resolver, args: list, keywords: dict) -> Any:
-    fn, *rest = args
-    lists = [static_items(arg) for arg in rest]
-    if all(items is not None for items in lists):
-        results = [call(resolver, fn, list(items), {}) for items in zip(*lists, strict=True)]
-        return Sequence(StaticLength(len(results)), lambda i: results[i.value], lazy=True)
-    inner = [sequence(resolver, arg) for arg in rest]
-    if len(inner) != 1:
-        raise resolver.error("`map` over several sequences", "", "use a comprehension")
-    return Sequence(
-        inner[0].length,
-        lambda i: call(resolver, fn, [inner[0].item(i)], {}),
-        lazy=True,
-        walks=inner[0].walks,
-    )
-
-
 MAX_ITEMS = 256
 """How many items a function of the library may give that are taken one by one."""
 
@@ -1934,20 +2053,11 @@ GENERIC = type(typing.List[int])  # noqa: UP006
 
 SPECIAL: dict[Any, Callable] = {
     builtins.range: _call_range,
-    builtins.enumerate: _call_enumerate,
-    builtins.zip: _call_zip,
     builtins.reversed: _call_reversed,
     builtins.len: _call_len,
-    builtins.list: call_list,
-    builtins.tuple: _call_tuple,
-    builtins.sum: _call_sum,
-    builtins.sorted: lambda resolver, args, keywords: lists.call_sorted(resolver, args, keywords),
-    builtins.min: _call_minmax(min),
-    builtins.max: _call_minmax(max),
     builtins.isinstance: _call_isinstance,
     builtins.print: _call_print,
     builtins.slice: _call_slice,
-    builtins.dict: _call_dict,
     functools.partial: _call_partial,
     builtins.super: lambda resolver, args, keywords: instances.super_of(resolver, args),
     builtins.getattr: instances.call_getattr,
@@ -1956,14 +2066,12 @@ SPECIAL: dict[Any, Callable] = {
     dataclasses.replace: instances.call_replace,
     dataclasses.asdict: instances.call_fields,
     copy.copy: instances.call_copy,
-    collections.OrderedDict: _call_dict,
     builtins.type: _call_type,
     builtins.float: _call_float,
     builtins.int: _call_float,
     operator.setitem: _call_setitem,
     operator.getitem: _call_getitem,
     **{fn: _call_operator(fn) for fn in IN_PLACE},
-    builtins.map: _call_map,
     np.shape: _call_shape,
     np.ndim: _call_ndim,
     np.size: _call_size,
@@ -1973,8 +2081,6 @@ SPECIAL: dict[Any, Callable] = {
     np.array: lambda resolver, args, keywords: lists.call_array(resolver, args, keywords),
     np.asarray: _call_asarray,
     np.asanyarray: _call_asarray,
-    builtins.any: _call_any(any),
-    builtins.all: _call_any(all),
     builtins.callable: _call_callable,
     np.vectorize: _call_vectorize,
     np.copyto: _call_copyto,

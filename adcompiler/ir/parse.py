@@ -24,7 +24,7 @@ from __future__ import annotations
 import ast
 import inspect
 import weakref
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from inspect import Parameter
 from types import CellType, CodeType, FunctionType, MethodType
@@ -33,7 +33,7 @@ from typing import Any, NoReturn
 import gast
 
 from adcompiler.errors import Position, SourceError, UnsupportedError
-from adcompiler.ir.desugar import desugar
+from adcompiler.ir.desugar import catches, desugar
 from adcompiler.ir.exits import Reduction, WhileTest, reduce
 from adcompiler.ir.names import (
     all_names,
@@ -41,6 +41,7 @@ from adcompiler.ir.names import (
     declared_outside,
     parameter_nodes,
     read_names,
+    walrus_names,
 )
 from adcompiler.ir.source import Definition, Text, locate
 
@@ -72,6 +73,12 @@ class Tree:
     """By `id`: each `if` that holds the test of a `while`."""
     stops: Mapping[int, str]
     """By `id` of a loop: the flag of its final `if stop: break`."""
+    guarded: bool
+    """Whether it catches exceptions."""
+    generator: bool
+    """Whether calling it makes a generator."""
+    closed: str | None
+    """Of a generator: the flag that is set at a `yield` after which it is not walked on."""
     text: Text
     _code: _Code
 
@@ -94,42 +101,77 @@ class Tree:
         """The reduced function as Python."""
         return ast.unparse(gast.gast_to_ast(self.node))
 
-    def nested(self, node: gast.FunctionDef | gast.Lambda) -> Tree:
-        """The tree of a function that is defined in this one.
+    def nested(self, node: gast.FunctionDef | gast.Lambda | gast.GeneratorExp) -> Tree:
+        """The tree of a function that is defined in this one, or a generator expression.
 
         It has no cells: its free names are those of this tree and the trees around it.
         """
         code = self._code.nested.get(id(node))
         if code is None:
-            definition = _as_function(node) if isinstance(node, gast.Lambda) else node
+            definition: Any = node
+            if isinstance(node, gast.Lambda):
+                definition = _as_function(node)
+            elif isinstance(node, gast.GeneratorExp):
+                definition = _as_generator(node)
             for statement in definition.body:
                 _check(statement, self.text, self._code.known)
             reduction = _reduce(definition, self.text, self._code.names)
-            fresh = _Code(self.text, reduction, self._code.names, self._code.known, {})
+            guarded = catches(definition)
+            fresh = _Code(self.text, reduction, self._code.names, self._code.known, guarded, {})
             code = self._code.nested.setdefault(id(node), fresh)
         args = code.reduction.node.args
-        bound = assigned_names(node.body if isinstance(node, gast.FunctionDef) else [node.body])
+        body = [node.body] if isinstance(node, gast.Lambda) else code.reduction.node.body
+        if isinstance(node, gast.FunctionDef):
+            body = node.body
+        bound = assigned_names(body)
         local = {p.id for p in parameter_nodes(args)} | bound.keys()
+        if isinstance(node, gast.GeneratorExp):
+            local -= walrus_names(node)
         if isinstance(node, gast.FunctionDef):
             local -= declared_outside(node.body)
         parameters = _node_parameters(args)
-        return _tree(code, None, self.globals, {}, parameters, frozenset(local))
+        generator = isinstance(node, gast.GeneratorExp) or any(True for _ in yields(node))
+        return _tree(code, None, self.globals, {}, parameters, frozenset(local), generator)
 
 
-def parse(function: Any) -> Tree:
+def yields(function: Any) -> Iterator[Any]:
+    """Each `yield` of a function, not those of functions in it."""
+    todo = [function.body] if isinstance(function, gast.Lambda) else list(function.body[::-1])
+    while todo:
+        node = todo.pop()
+        if isinstance(node, (gast.Yield, gast.YieldFrom)):
+            yield node
+        if not isinstance(node, (gast.FunctionDef, gast.Lambda, gast.ClassDef)):
+            todo += list(gast.iter_child_nodes(node))[::-1]
+
+
+def parse(function: Any, generator: bool = False) -> Tree:
     """The tree of a function or method, as it is when called: decorators that wrap it are not.
 
-    Raises `SourceError` if there is no source, `UnsupportedError` for what is not compiled.
+    `generator`: a generator function is welcome, as its caller walks it. Raises `SourceError` if
+    there is no source, `UnsupportedError` for what is not compiled.
     """
     if isinstance(function, MethodType | staticmethod | classmethod):
         function = function.__func__
     if not isinstance(function, FunctionType):
         raise _no_function(function)
     code = _parsed(function)
+    if not generator and function.__code__.co_flags & inspect.CO_GENERATOR:
+        message, reason, remedy = _GENERATOR
+        place = next((s for s in yields(code.reduction.node)), code.reduction.node)
+        raise UnsupportedError(
+            message, reason=reason, remedy=remedy, position=code.text.position(place)
+        )
     cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
     names = function.__code__.co_varnames + function.__code__.co_cellvars
     return _tree(
-        code, function, function.__globals__, dict(cells), _parameters(function), frozenset(names)
+        code,
+        function,
+        function.__globals__,
+        dict(cells),
+        _parameters(function),
+        frozenset(names),
+        bool(function.__code__.co_flags & inspect.CO_GENERATOR),
     )
 
 
@@ -143,6 +185,8 @@ class _Code:
     """The user's names, which new ones must avoid."""
     known: frozenset[str]
     """Names that do not mean the builtins."""
+    guarded: bool
+    """Whether the function catches exceptions."""
     nested: dict[int, _Code]
 
 
@@ -167,7 +211,7 @@ def _parsed(function: FunctionType) -> _Code:
         if definition.owner is not None:
             _mangle(node, definition.owner)
         names = frozenset(all_names(node))
-        parsed = _Code(text, _reduce(node, text, names), names, known, {})
+        parsed = _Code(text, _reduce(node, text, names), names, known, catches(node), {})
     except RecursionError:
         raise UnsupportedError(
             f"function `{definition.name}`",
@@ -195,6 +239,7 @@ def _tree(
     closure: dict[str, CellType],
     parameters: tuple[Parameter, ...],
     local: frozenset[str],
+    generator: bool,
 ) -> Tree:
     made = code.reduction
     return Tree(
@@ -210,6 +255,9 @@ def _tree(
         made.temporaries,
         made.tests,
         made.stops,
+        code.guarded,
+        generator,
+        made.closed,
         code.text,
         code,
     )
@@ -221,6 +269,30 @@ def _as_function(node: gast.Lambda, name: str = "function") -> gast.FunctionDef:
     function = gast.FunctionDef(name, node.args, [body], [], None, None, [])
     return gast.copy_location(function, node)
 
+
+def _as_generator(node: gast.GeneratorExp) -> gast.FunctionDef:
+    """`(e for x in xs if t)` as the generator function that Python makes of it.
+
+    The first iterable is its argument, called `OUTERMOST`.
+    """
+    body: Any = gast.Expr(gast.Yield(node.elt))
+    for k, part in reversed(list(enumerate(node.generators))):
+        for test in reversed(part.ifs):
+            body = gast.If(test, [body], [])
+        items = part.iter if k else gast.Name(OUTERMOST, gast.Load(), None, None)
+        body = gast.For(part.target, items, [body], [], None)
+    parameter = gast.Name(OUTERMOST, gast.Param(), None, None)
+    args = gast.arguments([parameter], [], None, [], [], None, [])
+    outside = sorted(walrus_names(node))
+    declared = [gast.Nonlocal(outside)] if outside else []
+    function = gast.FunctionDef("generator", args, [*declared, body], [], None, None, [])
+    for part in gast.walk(function):
+        if not hasattr(part, "lineno") and "lineno" in part._attributes:
+            gast.copy_location(part, node)
+    return function
+
+
+OUTERMOST = ".0"
 
 # Parameters.
 
@@ -285,6 +357,11 @@ _GENERATOR = (
     "a generator runs in pieces, between which other code runs",
     "append the values to a list and return it",
 )
+_SEND = (
+    "`yield` whose value is used",
+    "what is sent to a generator is decided by other code",
+    "pass what it needs as an argument",
+)
 _ASYNC = (
     "`async` code",
     "what runs between its pieces is not known",
@@ -292,8 +369,8 @@ _ASYNC = (
 )
 _REFUSED = {
     "TryStar": _TRY,
-    "Yield": _GENERATOR,
-    "YieldFrom": _GENERATOR,
+    "Yield": _SEND,
+    "YieldFrom": _SEND,
     "Await": _ASYNC,
     "AsyncFor": _ASYNC,
     "AsyncWith": _ASYNC,
@@ -317,6 +394,9 @@ def _check(node: Any, text: Text, known: frozenset[str]) -> None:
     Takes nodes of `ast` and of `gast`, which differ in little more than their classes.
     """
     kind = type(node).__name__
+    if kind == "Expr" and type(node.value).__name__ in ("Yield", "YieldFrom"):
+        node = node.value  # a statement of its own
+        kind = ""
     refused = _REFUSED.get(kind)
     if kind == "Call" and type(node.func).__name__ == "Name":
         called = node.func.id
@@ -340,9 +420,8 @@ def _check_function(code: CodeType, definition: Definition, known: frozenset[str
     if not isinstance(node, ast.AsyncFunctionDef):
         for statement in body:
             _check(statement, text, known)
-    asynchronous = inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
-    if code.co_flags & (asynchronous | inspect.CO_GENERATOR):
-        message, reason, remedy = _ASYNC if code.co_flags & asynchronous else _GENERATOR
+    if code.co_flags & (inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR):
+        message, reason, remedy = _ASYNC
         raise UnsupportedError(message, reason=reason, remedy=remedy, position=text.position(node))
 
 

@@ -26,17 +26,25 @@ import numpy as np
 from adcompiler import errors, runtime
 from adcompiler.ir import (
     abstract,
+    contexts,
+    functions,
+    generators,
     heap,
     indexing,
     instances,
+    iteration,
+    iterators,
     library,
     list_methods,
     lists,
+    mappings,
     operations,
+    ordering,
     recursion,
 )
 from adcompiler.ir import types as T
 from adcompiler.ir.abstract import Closure, Items, Leaf, Mismatch, Static
+from adcompiler.ir.desugar import Thrown
 from adcompiler.ir.guards import CONTAINERS, Guard, NeedGrowing, NeedStatic, NeedUnroll, contents_of
 from adcompiler.ir.infer import dim_of
 from adcompiler.ir.joins import Arm, Conflict, Join
@@ -55,8 +63,9 @@ from adcompiler.ir.nodes import (
     Slice,
     Statement,
     Value,
+    defined,
 )
-from adcompiler.ir.parse import Tree, assigned_names, parse
+from adcompiler.ir.parse import OUTERMOST, Tree, assigned_names, parse
 
 BINARY = {
     gast.Add: operator.add, gast.Sub: operator.sub, gast.Mult: operator.mul,
@@ -81,6 +90,9 @@ COMPARE = {
     gast.IsNot: operator.is_not,
 }  # fmt: skip
 
+_PRINTED = (bool, int, float, str, type(None))
+"""What a string is made of that is known at compile time."""
+
 MAX_INLINE_DEPTH = 60
 MAX_UNROLL = 256
 
@@ -101,7 +113,14 @@ class Frame:
     """The node of the call."""
     site: errors.Position | None = None
     """In a function of the library: where the user called what it stands for."""
+    guarded: bool = False
+    """Whether a `try` of the user's may be around what it does."""
     nonlocals: set[str] = field(default_factory=set)
+
+    @property
+    def hidden(self) -> bool:
+        """Whether it is no function of the user's: its statements count as the one that called."""
+        return self.site is not None
 
     def position(self, node: Any) -> errors.Position:
         return self.site or self.tree.position(node)
@@ -112,6 +131,7 @@ class Resolver:
 
     def __init__(self) -> None:
         self.block = Block()
+        self.blocks_around: list[Block] = []
         self.frame: Frame | None = None
         self.frames: list[Frame] = []
         self.node: Any = None
@@ -164,6 +184,12 @@ class Resolver:
         self.derive_forward: Callable[[Function, list[Value]], Function]
         self.recursive: dict[Any, recursion.Recursive] = {}
         self.building: list[recursion.Recursive] = []
+        self.consumers: list[generators.Consumer] = []
+        """Who walks the generators that are being interpreted, innermost last."""
+        self.made_nodes: dict[int, tuple[Any, gast.GeneratorExp]] = {}
+        """Generators made of comprehensions, by the `id` of these."""
+        self.iterators: dict[int, tuple[Any, int]] = {}
+        """Iterators that have a name, each with how many loops were around it when it got it."""
         self.parameter_of: dict[int, Any] = {}
         """Which argument a value is, for those whose value may be asked for."""
 
@@ -171,6 +197,9 @@ class Resolver:
 
     def add(self, statement: Statement) -> None:
         statement.origin = self.fixed_origin or self.origin
+        if isinstance(statement, Op) and self.frame is not None and self.frame.guarded:
+            # A handler may wait for what it raises.
+            statement.keeps = not (statement.fn is str.format or _is_exception(statement.fn))
         if isinstance(statement, New):
             self.fresh_lists.add(statement.out)
             self.born_in[statement.out] = self.open_loops
@@ -198,10 +227,12 @@ class Resolver:
     @contextlib.contextmanager
     def writing(self, block: Block) -> Iterator[Block]:
         saved, saved_dead = self.block, self.dead
+        self.blocks_around.append(saved)
         self.block, self.dead = block, False
         try:
             yield block
         finally:
+            self.blocks_around.pop()
             self.block, self.dead = saved, saved_dead
 
     # -- errors -------------------------------------------------------------------------------
@@ -240,7 +271,9 @@ class Resolver:
             self.refuse_lazy(value)
             if self.frames:
                 env[name] = self.settle(value)
-        if recursion.is_recursive(self, tree, env):
+        if tree.generator:
+            return generators.Generator(self, tree, env, parent, quiet=iteration.is_prelude(tree))
+        if not iteration.is_prelude(tree) and recursion.is_recursive(self, tree, env):
             return recursion.call(self, tree, env, parent)
         return self.interpret(tree, env, parent)
 
@@ -249,17 +282,20 @@ class Resolver:
         saved = self.frame, self.node, self.origin
         calls: tuple = ()
         if saved[0] is not None and saved[1] is not None and self.fixed_origin is None:
-            calls = (saved[0].position(saved[1]), *saved[0].calls)
+            calls = saved[0].calls
+            if saved[0].site is None:
+                calls = (saved[0].position(saved[1]), *calls)
         self.frame = Frame(tree, env, parent, dict(env), calls, saved[1])
-        if tree.globals is vars(list_methods) and saved[0] is not None:
+        self.frame.guarded = tree.guarded or (saved[0] is not None and saved[0].guarded)
+        if saved[0] is not None and saved[1] is not None and _is_library(tree):
             self.frame.site = saved[0].position(saved[1])
             self.frame.calls = saved[0].calls
         self.frames.append(self.frame)
         try:
             return self.run(tree.node.body)
         except errors.AdcompilerError as error:
-            if saved[0] is not None and self.fixed_origin is None and saved[1] is not None:
-                if self.frame.site is None:
+            if calls and self.frame.site is None and saved[0] is not None:
+                if saved[0].site is None and saved[1] is not None:
                     error.called_from(saved[0].position(saved[1]))
             raise
         finally:
@@ -360,6 +396,9 @@ class Resolver:
             return tuple(self.constant(item) for item in value)
         if isinstance(value, list):
             return [self.constant(item) for item in value]
+        if isinstance(value, (set, frozenset)):
+            kind = abstract.KnownSet if isinstance(value, set) else abstract.KnownFrozenSet
+            return kind({key: Constant(None) for key in value})
         if isinstance(value, dict) and all(isinstance(k, (str, int)) for k in value):
             return {k: self.constant(v) for k, v in value.items()}
         return Constant(value, name)
@@ -380,6 +419,8 @@ class Resolver:
                 self.assign(node.targets[0], self.eval(node.value))
             case gast.AugAssign():
                 self.augment(node)
+            case gast.Expr(value=gast.Yield()):
+                generators.give(self, node)
             case gast.Expr():
                 self.eval(node.value)
             case gast.If():
@@ -403,28 +444,28 @@ class Resolver:
                 self.import_(node)
             case gast.Delete():
                 for item in node.targets:
-                    if isinstance(item, gast.Name):
-                        self.frame.env.pop(item.id, None)
-                    elif isinstance(item, gast.Subscript):
-                        base = self.eval(item.value)
-                        lists.delete_item(self, base, self.eval(item.slice))
-                    else:
-                        raise self.unsupported(node, "`del` of this form")
+                    self.delete(node, item)
             case gast.With():
                 self.with_(node)
             case gast.Nonlocal():
                 self.frame.nonlocals.update(node.names)
             case gast.Global():
-                raise self.unsupported(
-                    node,
-                    "`global`",
-                    "the derivative would not see what other code does to the global",
-                    "pass the value in and return the new one",
-                )
+                self.global_(node)
             case gast.Pass():
                 pass
             case _:
                 raise self.unsupported(node, f"`{type(node).__name__}` statement")
+
+    def delete(self, node: gast.Delete, item: Any) -> None:
+        """`del item`."""
+        if isinstance(item, gast.Name):
+            self.frame.env.pop(item.id, None)
+            return
+        if not isinstance(item, gast.Subscript):
+            raise self.unsupported(node, "`del` of this form")
+        base = self.eval(item.value)
+        delete = mappings.delete_item if isinstance(base, dict) else lists.delete_item
+        delete(self, base, self.eval(item.slice))
 
     def unsupported(self, node: Any, what: str, reason: str = "", remedy: str = ""):
         return errors.UnsupportedError(
@@ -455,18 +496,34 @@ class Resolver:
 
     def exception(self, node: gast.Raise) -> Any:
         exc = node.exc
-        if isinstance(exc, gast.Call) and not exc.keywords:
+        if isinstance(exc, gast.Call):
             cls = self.eval(exc.func)
             if isinstance(cls, Constant) and isinstance(cls.value, type):
-                args = [self.operand(self.eval(arg)) for arg in exc.args]
+                args = [self.operand(arg) for arg in self.elements(exc.args)]
+                named = {k.arg: self.operand(self.eval(k.value)) for k in exc.keywords}
                 out = self.value(T.Object(cls.value))
-                self.add(Op(cls.value, args, {}, [out]))
+                self.add(Op(cls.value, args, named, [out]))
                 return out
         elif exc is not None:
             value = self.eval(exc)
+            known = value.type if isinstance(value, Value) else None
+            if isinstance(known, T.Object) and issubclass(known.cls, BaseException):
+                return value
             if isinstance(value, Constant):
                 return value
         raise self.unsupported(node, "`raise` of this form", "", "raise SomeError('text')")
+
+    def global_(self, node: gast.Global) -> None:
+        """`global`: to read is fine."""
+        body = self.frame.tree.node.body
+        bound = {name: None for name in node.names if name in assigned_names(body)}
+        if bound:
+            raise self.unsupported(
+                node,
+                f"`global {', '.join(bound)}` that is assigned",
+                "a derivative call must not change what its caller holds",
+                "pass the value in and return the new one",
+            )
 
     def define(self, node: gast.FunctionDef) -> None:
         tree = self.frame.tree.nested(node)
@@ -497,50 +554,7 @@ class Resolver:
             self.frame.env[alias.asname or alias.name.split(".")[0]] = self.constant(value)
 
     def with_(self, node: gast.With) -> None:
-        left: list[abstract.Instance] = []
-        for item in node.items:
-            context = item.context_expr
-            if not isinstance(context, gast.Call) or not self.is_plain_context(context):
-                entered = self.eval(context)
-                if isinstance(entered, abstract.Instance):
-                    given = instances.method(self, entered, "__enter__", [], {})
-                    if given is not NotImplemented:
-                        if item.optional_vars is not None:
-                            self.assign(item.optional_vars, given)
-                        left.append(entered)
-                        continue
-            fn = self.eval(context.func) if isinstance(context, gast.Call) else None
-            if not (isinstance(fn, Constant) and fn.value in (np.errstate, np.printoptions)):
-                raise self.unsupported(
-                    node,
-                    "`with` statement",
-                    "only np.errstate and np.printoptions are known to leave values alone",
-                    "take the context manager out of the differentiated function",
-                )
-        self.execute_all(node.body)
-        if not self.dead:
-            for entered in reversed(left):
-                self.leave(entered, node)
-
-    def is_plain_context(self, call: gast.Call) -> bool:
-        """Whether it is one of NumPy's context managers that leave values alone."""
-        fn = self.eval(call.func)
-        return isinstance(fn, Constant) and fn.value in (np.errstate, np.printoptions)
-
-    def leave(self, entered: abstract.Instance, node: gast.With) -> None:
-        """`__exit__` of an object: what follows the block may be in it, so it must do nothing."""
-        before = heap.take(self.frames, [entered])
-        block = Block()
-        with self.writing(block):
-            answer = instances.method(self, entered, "__exit__", [Constant(None)] * 3, {})
-        quiet = isinstance(answer, Constant) and not answer.value and not block.statements
-        if answer is NotImplemented or not quiet or heap.is_changed(before):
-            raise self.unsupported(
-                node,
-                "`with` an object whose `__exit__` does something",
-                "when it runs depends on how the block is left",
-                "call what it does by name",
-            )
+        contexts.run(self, node, node.items, lambda: self.execute_all(node.body))
 
     # -- assignment ---------------------------------------------------------------------------
 
@@ -567,6 +581,8 @@ class Resolver:
     def bind_name(self, name: str, value: Any) -> None:
         self.refuse_lazy(value)
         value = self.settle(value)
+        if isinstance(value, (abstract.Sequence, generators.Generator)):
+            self.iterators.setdefault(id(value), (value, len(self.pending)))
         if isinstance(value, Value) and value.name is None and self.fixed_origin is None:
             value.name = name
         elif isinstance(value, Constant) and isinstance(value.value, np.ndarray):
@@ -574,6 +590,9 @@ class Resolver:
         frame = self.frame
         if name in frame.nonlocals:
             holder = frame.parent
+            if frame.tree.generator and holder is not None and name in holder.tree.locals:
+                holder.env[name] = value
+                return
             while holder is not None and name not in holder.env:
                 holder = holder.parent
             if holder is None:
@@ -583,12 +602,12 @@ class Resolver:
         frame.env[name] = value
 
     def refuse_lazy(self, value: Any) -> None:
-        """A generator is only compiled where it is consumed at once."""
-        if isinstance(value, abstract.Sequence) and value.lazy:
+        """What walks a list later must find it as it is then."""
+        if isinstance(value, abstract.Sequence) and (value.lazy or value.growing):
             raise self.error(
-                "a generator that is kept",
-                "when its items are computed would depend on who reads it",
-                "write a list: [...]",
+                "an iterator that is kept",
+                "the list that it walks might change before it is walked",
+                "walk it where it is made, or keep a list of it: list(...)",
             )
 
     def replace(self, thing: Any, new: Any) -> None:
@@ -724,8 +743,17 @@ class Resolver:
         if isinstance(value, (Value,)):
             if isinstance(value.type, T.List):
                 return self.op(operator.gt, lists.length(self, value), Constant(0))
+            shape = value.type.shape if isinstance(value.type, T.Array) else ()
+            if self.fixed_origin is None and shape and any(d.constant != 1 for d in shape):
+                return self.ambiguous(value)
             return value
         return True
+
+    def ambiguous(self, value: Value) -> Value:
+        """The truth of an array: NumPy raises if there are several items, whoever needs it."""
+        out = self.value(T.BOOL)
+        self.add(Op(bool, [value], {}, [out], effect=True))
+        return out
 
     def branch(self, test: Any, then: Callable[[], Any], orelse: Callable[[], Any]) -> Any:
         """Interpret `then` or `orelse`; their results (expressions) are joined and given back."""
@@ -734,6 +762,8 @@ class Resolver:
         if isinstance(test, Constant):
             return then() if test.value else orelse()
         before = heap.take(self.frames)
+        iterators = [value.used for value, _ in self.iterators.values()]
+        fresh, walked = [list(used) for used in iterators], [False] * len(iterators)
         arms: list[Arm] = []
         bottoms: list[bool] = []
         node, origin = self.node, self.origin
@@ -751,6 +781,11 @@ class Resolver:
             heap.put_back(before, self.frames)
             self.node, self.origin = node, origin
             arms.append(Arm(block, result, dead, after))
+            for k, used in enumerate(iterators):
+                walked[k] = walked[k] or bool(used)
+                used[:] = fresh[k]
+        for used, either in zip(iterators, walked, strict=True):
+            used[:] = [True] if either else []
         statement = If(test, arms[0].block, arms[1].block, [])
         if all(arm.dead for arm in arms):
             if any(bottoms):
@@ -761,6 +796,13 @@ class Resolver:
         result = Join(self, statement, before, *arms).run()
         self.add(statement)
         return result
+
+    def in_scope(self, value: Any) -> bool:
+        """Whether a value is defined in one of the blocks that are open."""
+        return any(
+            value in block.params or any(value in defined(s) for s in block.statements)
+            for block in [*self.blocks_around, self.block]
+        )
 
     def may_be_unbound(self, value: Any) -> bool:
         """Whether a name that stands for this might not be bound when the program runs."""
@@ -787,7 +829,10 @@ class Resolver:
     # -- loops --------------------------------------------------------------------------------
 
     def for_loop(self, node: gast.For) -> None:
-        iterable = operations.iterated(self, self.eval(node.iter))
+        iterable = iteration.walked_now(self, self.eval(node.iter))
+        if isinstance(iterable, generators.Generator):
+            generators.walk(self, iterable, node)
+            return
         key = self.loop_key(node)
         walks: tuple = ()
         static: Any = None
@@ -958,10 +1003,12 @@ class Resolver:
         memo = self.loop_memo.setdefault(key, {})
         there = before.heap
         objects = self.changed_objects(node, before)
+        gives = bool(generators.carried(self, node))
         names.update({place: heap.contents(thing) for place, thing in objects.items()})
         forms: dict[tuple[int, str], Any] = {}
         for place, init in names.items():
-            form = abstract.structure(init, place not in objects, there)
+            widen = place not in objects and not (gives and self.is_flag(place))
+            form = abstract.structure(init, widen, there)
             with contextlib.suppress(Mismatch):
                 known = memo.get(place)
                 if known is not None:
@@ -1075,7 +1122,9 @@ class Resolver:
             raise self.error("loop", "the types of what it carries do not settle")
         memo.update(forms)
         statement = Loop(domain, [], block, [], stops=stop is not None)
-        if stop is not None:
+        if domain is not None and isinstance(flag, Constant) and not flag.value and not dead:
+            statement.stops = False  # it is known that no trip stops it
+        elif stop is not None:
             block.results.append(Constant(False) if dead else self.operand(flag))
         for place, form in forms.items():
             statement.inits += map(self.joinable, abstract.flatten(names[place], form))
@@ -1105,6 +1154,11 @@ class Resolver:
                 self.maybe_unbound.update(_values(built))
         if domain is None and isinstance(flag, Constant) and not flag.value and not dead:
             raise self.error("endless loop", "no path leaves it")
+
+    def is_flag(self, place: tuple[int, str]) -> bool:
+        """Whether a name steers exits; in a loop with `yield` it may be known never to be set."""
+        depth, name = place
+        return depth >= 0 and name in self.frames[depth].tree.flags
 
     def enter_state(
         self, state: dict[tuple[int, str], Any], objects: dict[tuple[int, str], Any]
@@ -1187,12 +1241,19 @@ class Resolver:
 
     def changed_names(self, node: Any) -> dict[tuple[int, str], Any]:
         """What the body may bind, with its value at entry: `(frame depth, name) -> value`."""
-        depth = len(self.frames) - 1
         changed: dict[tuple[int, str], Any] = {}
-        for name in assigned_names([node]):
-            if name in self.frame.nonlocals:
-                continue
-            changed[depth, name] = self.frame.env.get(name, UNBOUND)
+        outside = generators.carried(self, node)
+        for frame, statements in [(self.frame, [node]), *outside]:
+            depth = self.frames.index(frame)
+            for name in assigned_names(statements):
+                if name not in frame.nonlocals:
+                    changed[depth, name] = frame.env.get(name, UNBOUND)
+                elif frame.tree.generator and name in frame.parent.tree.locals:
+                    changed[self.frames.index(frame.parent), name] = frame.parent.env.get(
+                        name, UNBOUND
+                    )
+            if outside and frame.tree.closed is not None:
+                changed[depth, frame.tree.closed] = frame.env.get(frame.tree.closed, UNBOUND)
         for level, frame in enumerate(self.frames):
             # A nested function that is called in the body may rebind names of frames around it.
             if any(isinstance(v, Closure) for v in frame.env.values()):
@@ -1296,6 +1357,15 @@ class Resolver:
                 return self.elements(node.elts)
             case gast.Dict():
                 return self.dictionary(node)
+            case gast.Set():
+                return mappings.display(self, self.elements(node.elts))
+            case gast.DictComp():
+                pair = gast.Tuple([node.key, node.value], gast.Load())
+                items = self.generator(self.as_generator(node, pair))
+                return mappings.comprehension(self, dict, items)
+            case gast.SetComp():
+                items = self.generator(self.as_generator(node, node.elt))
+                return mappings.comprehension(self, abstract.KnownSet, items)
             case gast.Lambda():
                 return self.lambda_(node)
             case gast.ListComp():
@@ -1308,7 +1378,7 @@ class Resolver:
                     return Constant(frozenset(item.value for item in items))
                 raise self.unsupported(node, "a set of what is only known at run time")
             case gast.GeneratorExp():
-                return operations.generator(self, self.comprehension(node))
+                return self.generator(node)
             case gast.NamedExpr():
                 value = self.eval(node.value)
                 self.assign(node.target, value)
@@ -1317,6 +1387,11 @@ class Resolver:
                 return self.formatted(node)
             case gast.Starred():
                 raise self.unsupported(node, "starred expression here")
+            case Thrown():
+                value = self.exception(node)
+                if isinstance(value, Constant) and isinstance(value.value, type):
+                    return self.raised(value.value, None)
+                return value
             case lists.Callback():
                 return node.run()
         raise self.unsupported(node, f"`{type(node).__name__}` expression")
@@ -1339,15 +1414,15 @@ class Resolver:
                     raise self.unsupported(node, "`**` of what is not a dict of known keys")
                 items.update(inner)
                 continue
-            k = self.eval(key)
-            if not isinstance(k, Constant):
+            k = mappings.known_key(self, self.eval(key))
+            if k is NotImplemented:
                 raise self.unsupported(
                     node,
                     "dict key that is not known at compile time",
                     "",
                     "use strings or numbers written in the source as keys",
                 )
-            items[k.value] = self.settle(self.eval(value))
+            items[k] = self.settle(self.eval(value))
         return items
 
     def lambda_(self, node: gast.Lambda) -> Closure:
@@ -1375,12 +1450,12 @@ class Resolver:
                 inner = self.formatted(part.format_spec)
                 if not isinstance(inner, Constant):
                     raise self.unsupported(node, "computed format in an f-string")
-                spec = ":" + inner.value
+                spec = ":" + inner.value.replace("{", "{{").replace("}", "}}")
             conversion = f"!{chr(part.conversion)}" if part.conversion > 0 else ""
             template += "{" + conversion + spec + "}"
             values.append(self.operand(self.eval(part.value)))
-        if not values:
-            return Constant(template.format())
+        if all(isinstance(v, Constant) and isinstance(v.value, _PRINTED) for v in values):
+            return Constant(template.format(*(v.value for v in values)))
         out = self.value(T.Object(str))
         self.add(Op(str.format, [Constant(template), *values], {}, [out]))
         return out
@@ -1423,8 +1498,29 @@ class Resolver:
         """A list comprehension: a loop that appends, or a list of known items."""
         return lists.comprehension(self, node)
 
+    def as_generator(self, node: Any, item: Any) -> gast.GeneratorExp:
+        """The generator of what a comprehension collects."""
+        if id(node) not in self.made_nodes:
+            gast.copy_location(item, node)
+            made = gast.copy_location(gast.GeneratorExp(item, node.generators), node)
+            self.made_nodes[id(node)] = (node, made)
+        return self.made_nodes[id(node)][1]
+
+    def generator(self, node: gast.GeneratorExp) -> Any:
+        """A generator expression, of which the first iterable is evaluated now."""
+        if self.fixed_origin is not None:  # in a rule
+            return operations.generator(self, self.comprehension(node))
+        tree = self.frame.tree.nested(node)
+        items = self.eval(node.generators[0].iter)
+        return generators.Generator(self, tree, {OUTERMOST: items}, self.frame, quiet=True)
+
     def call_expression(self, node: gast.Call) -> Any:
         fn = self.eval(node.func)
+        args, keywords = self.arguments(node)
+        return self.apply(fn, args, keywords)
+
+    def arguments(self, node: gast.Call) -> tuple[list, dict[str, Any]]:
+        """What a call passes."""
         args = self.elements(node.args)
         keywords: dict[str, Any] = {}
         for keyword in node.keywords:
@@ -1435,7 +1531,7 @@ class Resolver:
                 keywords.update(value)
             else:
                 raise self.unsupported(node, "`**` of what is not a dict of known keys")
-        return self.apply(fn, args, keywords)
+        return args, keywords
 
     def apply(self, fn: Any, args: list, keywords: dict) -> Any:
         return operations.call(self, fn, args, keywords)
@@ -1505,6 +1601,12 @@ class Resolver:
                 )
             if self.maybe_unbound:
                 self.check_bound(name, value)
+            if id(value) in self.iterators and self.iterators[id(value)][1] < len(self.pending):
+                raise self.error(
+                    f"the iterator `{name}` in a loop",
+                    "it is used up by the first trip",
+                    "make a list of it before the loop: list(...)",
+                )
             return self.usable(value)
         if name in frame.tree.locals and name not in frame.nonlocals:
             self.wait_for(name)
@@ -1548,7 +1650,7 @@ class Resolver:
 
     def outer_object(self, holder: Any, name: str, value: Any) -> Any:
         """What a global or a cell holds; a list or dict is one object however often it is read."""
-        if not isinstance(value, (list, dict, tuple)):
+        if not isinstance(value, (list, dict, tuple, set)):
             return self.constant(value, name)
         key = (id(holder), name)
         if key not in self.outer:
@@ -1572,7 +1674,7 @@ class Resolver:
 
     def wait_for(self, name: str) -> None:
         """In a loop, a name that is not bound yet may be bound by an earlier trip."""
-        place = (len(self.frames) - 1, name)
+        place = (self.frames.index(self.frame), name)
         if any(place in pending for pending in self.pending):
             self.waited = True
             raise recursion.Bottom
@@ -1604,6 +1706,15 @@ def _values(value: Any) -> list[Value]:
     return []
 
 
+def _is_exception(thing: Any) -> bool:
+    return isinstance(thing, type) and issubclass(thing, BaseException)
+
+
+def _is_library(tree: Tree) -> bool:
+    """Whether a function says in Python what a builtin or a method means."""
+    return iteration.is_prelude(tree) or tree.globals is vars(list_methods)
+
+
 def _runs(domain: Range) -> bool:
     """Whether a loop is known to run at least once."""
     bounds = (domain.start, domain.stop, domain.step)
@@ -1620,6 +1731,10 @@ def _may_change_items(node: Any) -> bool:
         or isinstance(n, (gast.AugAssign, gast.BinOp, gast.UnaryOp, gast.Compare))
         for n in gast.walk(node)
     )
+
+
+for _part in (iteration, iterators, ordering, functions, mappings, contexts):
+    operations.SPECIAL.update(_part.MEANING)
 
 
 def _nonlocal_names(tree: Tree) -> list[str]:

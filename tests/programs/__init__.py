@@ -4,6 +4,7 @@ from tests.programs import (  # noqa: F401
     branches,
     calls,
     complex_numbers,
+    control,
     growing_lists,
     linear_algebra,
     lists,

@@ -1,0 +1,164 @@
+"""`with`: what a context manager does to the values in its block.
+
+Some managers leave values alone and are dropped. Those of the user's classes run their `__enter__`
+and `__exit__`; a `contextlib.contextmanager` is a generator, and the block stands in place of its
+`yield`. A manager that swallows exceptions is followed as far as none is raised: those that are go
+through to the caller, as with `try`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import types as python_types
+import warnings
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import gast
+import numpy as np
+
+from adcompiler.ir import generators, instances
+from adcompiler.ir.abstract import Instance
+from adcompiler.ir.nodes import Constant
+from adcompiler.ir.parse import parse
+
+if TYPE_CHECKING:
+    from adcompiler.ir.resolve import Resolver
+
+SILENT = (np.errstate, np.printoptions, warnings.catch_warnings, contextlib.suppress)
+"""Managers that change nothing but what is printed, warned of or raised."""
+
+
+def run(resolver: Resolver, node: gast.With, items: list, body: Callable[[], None]) -> None:
+    """`with items: body`."""
+    if not items:
+        body()
+        return
+    item, *rest = items
+
+    def inside() -> None:
+        run(resolver, node, rest, body)
+
+    def bind(value: Any) -> None:
+        if item.optional_vars is not None:
+            resolver.assign(item.optional_vars, value)
+
+    context = item.context_expr
+    if isinstance(context, gast.Call):
+        fn = resolver.eval(context.func)
+        if isinstance(fn, Constant) and fn.value in SILENT:
+            _check_silent(resolver, node, fn.value, context)
+            inside()
+            return
+        if isinstance(fn, Constant) and fn.value is contextlib.nullcontext:
+            bind(resolver.eval(context.args[0]) if context.args else Constant(None))
+            inside()
+            return
+        generator = _generator_of(resolver, fn, context)
+        if generator is not None:
+            _in_place_of_yield(resolver, generator, bind, inside)
+            return
+    manager = resolver.eval(context)
+    if isinstance(manager, Constant) and isinstance(manager.value, np.errstate):
+        inside()
+        return
+    if not isinstance(manager, Instance):
+        raise resolver.unsupported(
+            node,
+            "`with` statement",
+            "only np.errstate, np.printoptions, warnings.catch_warnings, contextlib.nullcontext, "
+            "contextlib.suppress and managers written in Python are followed",
+            "take the context manager out of the differentiated function",
+        )
+    entered = instances.method(resolver, manager, "__enter__", [], {})
+    if entered is NotImplemented:
+        raise resolver.error(f"`with` of a `{manager.cls.__name__}`", "it has no `__enter__`")
+    bind(entered)
+    inside()
+    if not resolver.dead:
+        instances.method(resolver, manager, "__exit__", [Constant(None)] * 3, {})
+
+
+def _check_silent(resolver: Resolver, node: gast.With, manager: Any, call: gast.Call) -> None:
+    """Refuse what makes exceptions of warnings: the derivative would not raise them."""
+    for keyword in call.keywords:
+        value = resolver.eval(keyword.value)
+        known = isinstance(value, Constant)
+        if manager is np.errstate and (not known or value.value in ("raise", "call")):
+            raise resolver.unsupported(
+                node,
+                "`np.errstate` that raises",
+                "the derivative does not raise where the function would",
+                "test for the case with `if`",
+            )
+    if manager is contextlib.suppress:
+        for part in gast.walk(node):
+            if isinstance(part, gast.Raise):
+                raise resolver.unsupported(
+                    part,
+                    "`raise` inside `contextlib.suppress`",
+                    "which statements are skipped is not followed",
+                    "write `try` and `except`",
+                )
+
+
+def _generator_of(resolver: Resolver, fn: Any, call: gast.Call) -> Any:
+    """The generator behind a call of what `contextlib.contextmanager` made; else None."""
+    function = fn.value if isinstance(fn, Constant) else None
+    wrapped = getattr(function, "__wrapped__", None)
+    code = getattr(function, "__code__", None)
+    if (
+        not isinstance(wrapped, python_types.FunctionType)
+        or getattr(code, "co_filename", None) != contextlib.__file__
+    ):
+        return None
+    resolver.guard(function, "__wrapped__", wrapped)
+    args, keywords = resolver.arguments(call)
+    return resolver.call(parse(wrapped, generator=True), args, keywords)
+
+
+def _in_place_of_yield(
+    resolver: Resolver, generator: Any, bind: Callable[[Any], None], inside: Callable[[], None]
+) -> None:
+    given = list(generators.yields_of(generator))
+    if len(given) != 1:
+        raise resolver.error(
+            f"the context manager `{generator.tree.name}`",
+            "only those with one `yield` are followed",
+            "write it with one `yield`",
+        )
+
+    outer = resolver.block
+    times: list[bool] = []
+
+    def take(item: Any) -> None:
+        if resolver.block is not outer or times:
+            raise resolver.error(
+                f"the context manager `{generator.tree.name}`",
+                "its `yield` stands in a branch or a loop",
+                "let it yield once, on every path",
+            )
+        times.append(True)
+        bind(item)
+        inside()
+
+    generators.run_for(resolver, generator, take)
+
+
+def ignored(resolver: Resolver, args: list, keywords: dict) -> Any:
+    """`warnings.simplefilter` and its like: a derivative call leaves the caller's filters alone."""
+    action = args[0] if args else keywords.get("action", Constant(None))
+    if isinstance(action, Constant) and action.value == "error":
+        raise resolver.error(
+            "warnings made errors",
+            "the derivative does not raise where the function would",
+            "set the filter outside of the differentiated function",
+        )
+    return Constant(None)
+
+
+MEANING: dict[Any, Callable] = {
+    warnings.simplefilter: ignored,
+    warnings.filterwarnings: ignored,
+    warnings.resetwarnings: ignored,
+}

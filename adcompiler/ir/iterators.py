@@ -1,0 +1,298 @@
+"""Iterators: `zip`, `map`, `filter`, `enumerate` and `itertools`; see `iteration`."""
+
+from __future__ import annotations
+
+import builtins
+import itertools
+import operator
+from collections.abc import Callable
+from types import FunctionType
+from typing import TYPE_CHECKING, Any
+
+from adcompiler import runtime
+from adcompiler.ir import generators, operations, prelude
+from adcompiler.ir.abstract import Native, RangeOf, Sequence
+from adcompiler.ir.iteration import (
+    NONE,
+    Meaning,
+    bind,
+    call,
+    indexable,
+    is_none,
+    items_of,
+    known_sequence,
+    run,
+    static_items,
+    truth_of,
+)
+from adcompiler.ir.nodes import Constant
+
+if TYPE_CHECKING:
+    from adcompiler.ir.resolve import Resolver
+
+
+def _through(function: FunctionType, name: str) -> Meaning:
+    """An iterator that `prelude` writes with `yield`, from a function and items."""
+
+    def meaning(resolver: Resolver, args: list, keywords: dict) -> Any:
+        fn, items = bind(resolver, name, args, keywords, 2)
+        if is_none(fn):
+            fn = Constant(bool)
+        return run(resolver, function, fn, items)
+
+    return meaning
+
+
+def _map(resolver: Resolver, args: list, keywords: dict) -> Any:
+    fn, *rest = args
+    if not rest or keywords:
+        raise resolver.error("`map` with these arguments")
+    if len(rest) == 1:
+        if isinstance(rest[0], generators.Generator):
+            return run(resolver, prelude.mapped, fn, rest[0])
+        inner = operations.sequence(resolver, rest[0])
+        return Sequence(
+            inner.length, lambda i: call(resolver, fn, inner.item(i)), growing=inner.growing, walks=inner.walks
+        )
+    return run(resolver, prelude.mapped_to_each, fn, _zip(resolver, rest, {}))
+
+
+def _zip(resolver: Resolver, args: list, keywords: dict) -> Any:
+    (strict,) = bind(resolver, "zip", [], keywords, 0, strict=Constant(False))
+    walked = [arg for arg in args if isinstance(arg, generators.Generator)]
+    inner = [None if arg in walked else operations.sequence(resolver, arg) for arg in args]
+    finite = [s for s in inner if s is not None and s.length is not None]
+    if len(walked) == 1 and not (walked[0].quiet and finite) and not truth_of(strict):
+        return _zipped_with(resolver, args.index(walked[0]), inner, walked[0])
+    sequences = [
+        operations.sequence(resolver, arg) if s is None else s
+        for arg, s in zip(args, inner, strict=True)
+    ]
+    return operations.zipped(resolver, sequences, truth_of(strict))
+
+
+def _zipped_with(resolver: Resolver, at: int, inner: list, walked: Any) -> Any:
+    """`zip` of a generator and things that are looked up; it runs no further than in Python."""
+
+    def together(resolver: Resolver, args: list, keywords: dict) -> Any:
+        number, item = args[0]
+        return tuple(item if k == at else s.item(number) for k, s in enumerate(inner))
+
+    counts = [(k, s.length) for k, s in enumerate(inner) if s is not None and s.length is not None]
+    if counts:
+        place, count = counts[0]
+        for other, length in counts[1:]:
+            if (other < at) != (place < at):
+                raise resolver.error(
+                    "`zip` with a generator between other things",
+                    "how far it runs depends on which of these ends first",
+                    "put it last",
+                )
+            count = resolver.op(min, count, length)
+        function = prelude.numbered_while_below if place < at else prelude.numbered_up_to
+        numbered = run(resolver, function, walked, count)
+    else:
+        numbered = run(resolver, prelude.numbered, walked, Constant(0))
+    return run(resolver, prelude.mapped, Native(together), numbered)
+
+
+def _enumerate(resolver: Resolver, args: list, keywords: dict) -> Any:
+    items, start = bind(resolver, "enumerate", args, keywords, 1, start=Constant(0))
+    if isinstance(items, generators.Generator):
+        return run(resolver, prelude.numbered, items, start)
+    return operations.call_enumerate(resolver, [items, start], {})
+
+
+def _chain(resolver: Resolver, args: list, keywords: dict) -> Any:
+    return run(resolver, prelude.chained, tuple(args))
+
+
+def _chain_from(resolver: Resolver, args: list, keywords: dict) -> Any:
+    (items,) = bind(resolver, "chain.from_iterable", args, keywords, 1)
+    return run(resolver, prelude.chained, items)
+
+
+def _constants(*values: Any) -> bool:
+    return all(isinstance(v, Constant) for v in values)
+
+
+def _islice(resolver: Resolver, args: list, keywords: dict) -> Any:
+    items, *bounds = args
+    if len(bounds) == 1:
+        start, stop, step = Constant(0), bounds[0], Constant(1)
+    else:
+        start, stop, step = (bounds + [NONE])[:3]
+    start = Constant(0) if is_none(start) else start
+    step = Constant(1) if is_none(step) else step
+    known = static_items(items) if not isinstance(items, generators.Generator) else None
+    if known is not None and _constants(start, stop, step):
+        return known_sequence(list(itertools.islice(known, start.value, stop.value, step.value)))
+    if isinstance(items, generators.Generator) or is_none(stop):
+        if is_none(stop):
+            items = indexable(resolver, items)
+            stop = call(resolver, Constant(len), items)
+        return run(resolver, prelude.sliced, items, start, stop, step)
+    inner = operations.sequence(resolver, items)
+    if inner.length is not None:
+        stop = resolver.op(min, stop, inner.length)
+    picked = operations.sequence(resolver, RangeOf(start, stop, step))
+    length = picked.length
+    if inner.length is not None or not _constants(start, stop, step):
+        length = resolver.op(runtime.range_length, start, stop, step)
+    return Sequence(length, lambda i: inner.item(picked.item(i)), growing=inner.growing, walks=inner.walks)
+
+
+def _repeat(resolver: Resolver, args: list, keywords: dict) -> Any:
+    value, times = bind(resolver, "itertools.repeat", args, keywords, 1, times=NONE)
+    value = resolver.settle(value)
+    if is_none(times):
+        return Sequence(None, lambda i: value)
+    return Sequence(times, lambda i: value)
+
+
+def _count(resolver: Resolver, args: list, keywords: dict) -> Any:
+    start, step = bind(
+        resolver, "itertools.count", args, keywords, 0, start=Constant(0), step=Constant(1)
+    )
+
+    def at(index: Any) -> Any:
+        one = isinstance(step, Constant) and step.value == 1
+        scaled = index if one else resolver.op(operator.mul, index, step)
+        if isinstance(start, Constant) and start.value == 0:
+            return scaled
+        return resolver.op(operator.add, start, scaled)
+
+    return Sequence(None, at)
+
+
+def _cycle(resolver: Resolver, args: list, keywords: dict) -> Any:
+    items = indexable(resolver, args[0])
+    count = call(resolver, Constant(len), items)
+    if isinstance(count, Constant) and not count.value:
+        return known_sequence([])
+
+    def at(index: Any) -> Any:
+        return operations.get_item(resolver, items, resolver.op(operator.mod, index, count))
+
+    return Sequence(None, at)
+
+
+def _pairwise(resolver: Resolver, args: list, keywords: dict) -> Any:
+    items = indexable(resolver, args[0])
+    known = static_items(items)
+    if known is not None:
+        return known_sequence(list(itertools.pairwise(known)))
+    return run(resolver, prelude.pairs_in_turn, items)
+
+
+def _zip_longest(resolver: Resolver, args: list, keywords: dict) -> Any:
+    (fill,) = bind(resolver, "zip_longest", [], keywords, 0, fillvalue=NONE)
+    sequences = [indexable(resolver, arg) for arg in args]
+    known = [static_items(items) for items in sequences]
+    if all(items is not None for items in known):
+        return known_sequence(list(itertools.zip_longest(*known, fillvalue=fill)))  # type: ignore
+    return run(resolver, prelude.zipped_to_longest, tuple(sequences), fill)
+
+
+def _product(resolver: Resolver, args: list, keywords: dict) -> Any:
+    (repeat,) = bind(resolver, "itertools.product", [], keywords, 0, repeat=Constant(1))
+    if not isinstance(repeat, Constant):
+        raise _count_unknown(resolver, "itertools.product")
+    sequences = tuple(indexable(resolver, arg) for arg in args) * int(repeat.value)
+    return run(resolver, prelude.every_combination, sequences)
+
+
+def _count_unknown(resolver: Resolver, name: str) -> Exception:
+    return resolver.error(
+        f"`{name}`",
+        "how many items are taken together must be known at compile time",
+        "write the number out",
+    )
+
+
+def _subsets(fn: Callable, function: FunctionType) -> Meaning:
+    def meaning(resolver: Resolver, args: list, keywords: dict) -> Any:
+        items, count = bind(resolver, fn.__name__, args, {}, 1, r=keywords.get("r", NONE))
+        if not isinstance(count, Constant) or not isinstance(count.value, int):
+            raise _count_unknown(resolver, f"itertools.{fn.__name__}")
+        items = indexable(resolver, items)
+        known = static_items(items)
+        if known is not None:
+            return known_sequence(list(fn(known, count.value)))
+        return run(resolver, function, items, Constant(0), count)
+
+    return meaning
+
+
+def _permutations(resolver: Resolver, args: list, keywords: dict) -> Any:
+    items, count = bind(resolver, "itertools.permutations", args, keywords, 1, r=NONE)
+    known = items_of(resolver, items, 64)
+    if known is None or not isinstance(count, Constant):
+        raise resolver.error(
+            "`itertools.permutations`",
+            "how many items there are is only known at run time",
+            "give it a tuple of known length, or range of a number",
+        )
+    return known_sequence(list(itertools.permutations(known, count.value)))
+
+
+def _accumulate(resolver: Resolver, args: list, keywords: dict) -> Any:
+    keywords = dict(keywords)
+    initial = keywords.pop("initial", NONE)
+    items, function = bind(
+        resolver, "itertools.accumulate", args, keywords, 1, func=Constant(operator.add)
+    )
+    function = Constant(operator.add) if is_none(function) else function
+    known = static_items(items)
+    if known is None:
+        if is_none(initial):
+            out = run(resolver, prelude.running, indexable(resolver, items), function)
+        else:
+            out = run(resolver, prelude.running_from, items, function, initial)
+        return run(resolver, prelude.walked, out)
+    if not is_none(initial):
+        known = [initial, *known]
+    totals = known[:1]
+    for item in known[1:]:
+        totals.append(call(resolver, function, totals[-1], item))
+    return known_sequence(totals)
+
+
+def _compress(resolver: Resolver, args: list, keywords: dict) -> Any:
+    data, selectors = bind(resolver, "itertools.compress", args, keywords, 1, selectors=NONE)
+    return run(resolver, prelude.selected, data, selectors)
+
+
+def _tee(resolver: Resolver, args: list, keywords: dict) -> Any:
+    items, count = bind(resolver, "itertools.tee", args, keywords, 1, n=Constant(2))
+    items = indexable(resolver, items)
+    return tuple(run(resolver, prelude.walked, items) for _ in range(count.value))
+
+
+MEANING: dict[Any, Meaning] = {
+    builtins.filter: _through(prelude.filtered, "filter"),
+    builtins.map: _map,
+    builtins.zip: _zip,
+    builtins.enumerate: _enumerate,
+    itertools.accumulate: _accumulate,
+    itertools.chain: _chain,
+    itertools.chain.from_iterable: _chain_from,
+    itertools.combinations: _subsets(itertools.combinations, prelude.subsets),
+    itertools.combinations_with_replacement: _subsets(
+        itertools.combinations_with_replacement, prelude.subsets_with_repeats
+    ),
+    itertools.compress: _compress,
+    itertools.count: _count,
+    itertools.cycle: _cycle,
+    itertools.dropwhile: _through(prelude.dropped_while, "itertools.dropwhile"),
+    itertools.filterfalse: _through(prelude.filtered_out, "itertools.filterfalse"),
+    itertools.islice: _islice,
+    itertools.pairwise: _pairwise,
+    itertools.permutations: _permutations,
+    itertools.product: _product,
+    itertools.repeat: _repeat,
+    itertools.starmap: _through(prelude.mapped_to_each, "itertools.starmap"),
+    itertools.takewhile: _through(prelude.taken_while, "itertools.takewhile"),
+    itertools.tee: _tee,
+    itertools.zip_longest: _zip_longest,
+}
