@@ -268,7 +268,8 @@ class Resolver:
             )
         env = self.bind(tree, args, keywords, defaults, keyword_defaults)
         for name, value in env.items():
-            self.refuse_lazy(value)
+            if self.fixed_origin is None and not _is_library(tree):  # these walk it at once
+                self.refuse_lazy(value)
             if self.frames:
                 env[name] = self.settle(value)
         if tree.generator:
