@@ -34,7 +34,6 @@ from adcompiler.ir import (
     instances,
     iteration,
     iterators,
-    library,
     list_methods,
     lists,
     mappings,
@@ -1371,13 +1370,6 @@ class Resolver:
                 return self.lambda_(node)
             case gast.ListComp():
                 return self.comprehension(node)
-            case gast.DictComp():
-                return library.dict_comprehension(self, node)
-            case gast.Set():
-                items = self.elements(node.elts)
-                if all(isinstance(item, Constant) for item in items):
-                    return Constant(frozenset(item.value for item in items))
-                raise self.unsupported(node, "a set of what is only known at run time")
             case gast.GeneratorExp():
                 return self.generator(node)
             case gast.NamedExpr():
