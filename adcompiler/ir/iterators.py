@@ -52,7 +52,10 @@ def _map(resolver: Resolver, args: list, keywords: dict) -> Any:
             return run(resolver, prelude.mapped, fn, rest[0])
         inner = operations.sequence(resolver, rest[0])
         return Sequence(
-            inner.length, lambda i: call(resolver, fn, inner.item(i)), growing=inner.growing, walks=inner.walks
+            inner.length,
+            lambda i: call(resolver, fn, inner.item(i)),
+            growing=inner.growing,
+            walks=inner.walks,
         )
     return run(resolver, prelude.mapped_to_each, fn, _zip(resolver, rest, {}))
 
@@ -139,7 +142,9 @@ def _islice(resolver: Resolver, args: list, keywords: dict) -> Any:
     length = picked.length
     if inner.length is not None or not _constants(start, stop, step):
         length = resolver.op(runtime.range_length, start, stop, step)
-    return Sequence(length, lambda i: inner.item(picked.item(i)), growing=inner.growing, walks=inner.walks)
+    return Sequence(
+        length, lambda i: inner.item(picked.item(i)), growing=inner.growing, walks=inner.walks
+    )
 
 
 def _repeat(resolver: Resolver, args: list, keywords: dict) -> Any:

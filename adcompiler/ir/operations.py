@@ -1117,9 +1117,7 @@ def sequence(resolver: Resolver, value: Any) -> Sequence:
     if isinstance(kind, T.List):
         known = kind.length.constant if kind.length is not None else None
         count = lists.length(resolver, value) if known is None else StaticLength(known)
-        return Sequence(
-            count, lambda i: get_item(resolver, value, i), walks=(value,), growing=True
-        )
+        return Sequence(count, lambda i: get_item(resolver, value, i), walks=(value,), growing=True)
     raise resolver.error(
         f"loop over a {_kind_name(kind)}",
         "its items are not known",
