@@ -1167,7 +1167,8 @@ def set_flat_items(a, index, values):
 def ufunc_at(ufunc, a, indices, b=None):
     """`ufunc.at(a, indices, b)`: one item after the other, so that repeated ones count."""
     if b is not None and np.ndim(b) > 0:
-        b = np.copy(b)  # it may be a part of `a`
+        # A copy, as it may be a part of `a`.
+        b = np.copy(np.broadcast_to(b, np.shape(a[indices])))
     if isinstance(indices, tuple):
         for k in range(np.shape(indices[0])[0]):
             place = tuple([index[k] for index in indices])
