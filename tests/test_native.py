@@ -63,6 +63,7 @@ NOT_LOWERED = {
     "recursion.de_casteljau": "the recursive function `de_casteljau_forward`",
     "recursion.sum_over_a_tree": "the recursive function `walk_forward`",
     "recursion.recursion_in_a_loop": "the recursive function `nested_loop_and_call_forward`",
+    "branches.loop_in_a_branch_that_is_not_taken": "arrays of complex128",
     "nested.pullback_called_twice": "`check_same_shape`",
     "nested.newton_steps": "`np.linalg.solve`",
     "nested.gauss_newton": "`np.linalg.solve`",

@@ -457,7 +457,8 @@ class _Reverse:
             for value in leaves(operand):
                 if isinstance(value.type, T.Array) and self.is_active(value):
                     if self.record.loops[block] != self.record.loops[home[value]]:
-                        self.buffered.add(value)
+                        if not self.may_be_unbound(value):  # then its shape is not known
+                            self.buffered.add(value)
 
         def visit(block: Block) -> None:
             for statement in block.statements:

@@ -211,3 +211,21 @@ def exception_that_does_not_occur(x):
     finally:
         scale = x[0]
     return s * scale
+
+
+@program(lambda rng: (np.array([0.6, -0.5, -1.1, 0.6]), rng.normal(size=5)))
+def loop_in_a_branch_that_is_not_taken(a, b):
+    if a[1] >= 0.137:
+        old, new = b, np.empty_like(b)
+        for _ in range(2):
+            old, new = (new, old)
+        for j in range(5):
+            for k in range(j + 1, 5):
+                b[k] = 0.5 * b[j]
+        waves = (np.exp(1j * b[-4:]) * np.conj(a.copy() + 1j * b[-1])).real
+        a[1:3] = 0.5 * np.dot(
+            waves, np.sum(np.full((2, 4), 0.5 * b[2:4][np.argmax(b) % 2]), axis=0)
+        )
+        for i in range(4):
+            a[i] += np.tanh(a[np.argmax(a) % 4] * np.sum(b * b))
+    return np.sum(a**2) + np.sum(b**3)
