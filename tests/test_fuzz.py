@@ -1,4 +1,4 @@
-"""Random programs: 300 of them with every run of the tests, and long runs behind `-m fuzz`.
+"""Random programs: 320 of them with every run of the tests, and long runs behind `-m fuzz`.
 
 pytest -m fuzz                           the long run and the seeded defects
 FUZZ_COUNT=20000 FUZZ_SEED=1 pytest -m fuzz
@@ -28,8 +28,8 @@ from tests.fuzz.scope import Scalar
 
 CHUNK = 20
 NORMAL = {
-    "alias": 80, "all": 100, "objects": 60, "python": 60, "complex": 40, "containers": 40,
-    "control": 40, "nested": 20, "scalar": 20,
+    "alias": 60, "all": 80, "objects": 40, "python": 40, "complex": 20, "containers": 20,
+    "control": 20, "nested": 20, "scalar": 20,
 }  # fmt: skip
 QUICK = ("reverse", "forward")
 LONG_COUNT = int(os.environ.get("FUZZ_COUNT", "2000"))
