@@ -1601,3 +1601,22 @@ def test_32_a_derivative_inside_does_not_write_what_is_around_it(view, read_afte
 
     with pytest.raises(AdcompilerError, match="writes an array of the one around it"):
         grad(f)(X)
+
+
+@pytest.mark.parametrize(
+    "indices, value",
+    [
+        ([1, 1], lambda x: x[None, :3]),
+        ([1, 1, 0], lambda x: x[1:4]),
+        (([0, 1, 0], [2, 1, 2]), lambda x: x[3:4]),
+        ([0, 1], lambda x: np.outer(x[:2], x[:3])),
+    ],
+)
+@pytest.mark.parametrize("at", [np.multiply.at, np.subtract.at])
+def test_33_operands_of_ufunc_at_are_broadcast(at, indices, value):
+    def f(x):
+        a = np.outer(x[:3], x[1:4]) + 1.0
+        at(a, indices, value(x))
+        return np.sum(a * a)
+
+    check(f, X, must_compile=True)

@@ -177,7 +177,10 @@ class Sharing(Statements):
                 return
 
     def lists(self, accept=lambda kind: True):
-        return self.scope.names(List, accept)
+        """Lists of numbers or arrays."""
+        return self.scope.names(
+            List, lambda kind: isinstance(kind.item, (Scalar, Array)) and accept(kind)
+        )
 
     def do_append(self):
         names = self.lists(lambda kind: not kind.fixed)

@@ -216,7 +216,7 @@ class Syntax(Blocks):
         forms = [
             f"sum({factor} * k for k in range({self.draw.integer(1, 4)}) if k % 2 == 0)",
             f"sum([{factor} ** 2 * (i + j) for i in range(2) for j in range(i + 1)])",
-            f"sum({{k: {factor} * k for k in range(3)}}.values())",
+            f"sum({{k: {factor} * k for k in (0, 1, 2)}}.values())",
             f"sum(map(lambda o: o * {factor}, ({factor}, 0.3)))",
         ]
         if vectors:
