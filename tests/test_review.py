@@ -1556,7 +1556,7 @@ def test_30_what_the_next_trip_reads_may_not(last):
         for i in range(len(x)):
             if not last and i > 0:
                 total += scaled(x[i])  # noqa: F821
-            scaled = lambda o: o * x[i]  # noqa: B023, E731, F841
+            scaled = lambda o: o * x[i]  # noqa: B023, E731
         return total + scaled(x[0]) if last else total
 
     with pytest.raises(AdcompilerError, match="`scaled` changes its structure in this loop"):
