@@ -64,6 +64,8 @@ NOT_LOWERED = {
     "recursion.sum_over_a_tree": "the recursive function `walk_forward`",
     "recursion.recursion_in_a_loop": "the recursive function `nested_loop_and_call_forward`",
     "branches.loop_in_a_branch_that_is_not_taken": "arrays of complex128",
+    "lists.concatenated": "`np.concatenate` of a list of what are no floats",
+    "lists.list_extended_and_reversed": "`inserted_place`",
     "nested.pullback_called_twice": "`check_same_shape`",
     "nested.newton_steps": "`np.linalg.solve`",
     "nested.gauss_newton": "`np.linalg.solve`",
@@ -80,6 +82,7 @@ NOT_LOWERED = {
 
 LISTS_NOT_LOWERED = {
     "a list that changes in the middle", "`slice_places`", "`inserted_place`", "`popped_place`",
+    "`order_of` of a list of what are no floats", "`ValueError`, of which the result is unknown",
     "`sorted_places` of a list of what are no floats", "`place_of_best`", "`check_enough`",
     "`mul`, of which the result is unknown", "an index that is no integer", "`others`",
     "`np.concatenate` of a list of what are no floats", "`np.stack` along another axis",

@@ -590,10 +590,8 @@ class Resolver:
         frame = self.frame
         if name in frame.nonlocals:
             holder = frame.parent
-            if frame.tree.generator and holder is not None and name in holder.tree.locals:
-                holder.env[name] = value
-                return
-            while holder is not None and name not in holder.env:
+            within = frame.tree.generator and holder is not None and name in holder.tree.locals
+            while not within and holder is not None and name not in holder.env:
                 holder = holder.parent
             if holder is None:
                 raise self.error(f"`nonlocal {name}`", "no enclosing function binds it here")

@@ -181,7 +181,7 @@ defect(
     "first_option_of_a_pattern_taken",
     "Of a pattern `a | b` only `a` is tested.",
     edit(
-        "adcompiler.ir.desugar._Desugar.pattern",
+        "adcompiler.ir.desugar._Desugar.alternatives",
         "tests.append(_at(p, gast.BoolOp(gast.Or(), options)))",
         "tests.append(options[0])",
     ),
