@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import builtins
 import functools
-import inspect
 import math
 import operator
 from collections.abc import Callable
@@ -62,31 +61,12 @@ def walked_now(resolver: Resolver, value: Any) -> Any:
         operations.use_up(value)
         item = Native(lambda resolver, args, keywords: value.item(args[0]))
         return run(resolver, prelude.endless, item)
-    if isinstance(value, Instance):
-        held = instances.found_on(value.cls, "__iter__")
-        code = getattr(held, "__code__", None)
-        if code is not None and code.co_flags & inspect.CO_GENERATOR:
-            return iterator_of(resolver, value)
-        return operations.iterated(resolver, value)
-    return value
-
-
-def iterator_of(resolver: Resolver, value: Instance) -> Any:
-    """What `__iter__` of an object of the user's gives, if it is a generator or a container."""
-    found = instances.method(resolver, value, "__iter__", [], {})
-    if found is NotImplemented or isinstance(found, Instance):
-        raise resolver.error(
-            f"loop over a `{value.cls.__name__}`",
-            "its items are not known" if found is NotImplemented else "`__next__` is not followed",
-            "let `__iter__` yield the items, or loop over a range, an array or a list",
-        )
-    return found
+    return operations.iterated(resolver, value)
 
 
 def indexable(resolver: Resolver, value: Any) -> Any:
     """The items as something that has a length and can be indexed, and walked more than once."""
-    if isinstance(value, Instance):
-        value = iterator_of(resolver, value)
+    value = operations.iterated(resolver, value)
     if isinstance(value, generators.Generator):
         items = generators.collect(value)
         if items is not None:
@@ -259,16 +239,15 @@ def _method(name: str) -> Callable:
 
 def _iter(resolver: Resolver, args: list, keywords: dict) -> Any:
     (items,) = bind(resolver, "iter", args, keywords, 1)
+    items = operations.iterated(resolver, items)
     if isinstance(items, (Sequence, generators.Generator)):
         return items
-    if isinstance(items, Instance):
-        return iterator_of(resolver, items)
     return run(resolver, prelude.walked, items)
 
 
 def _list(resolver: Resolver, args: list, keywords: dict) -> Any:
     if len(args) == 1:
-        value = walked_now(resolver, args[0]) if isinstance(args[0], Instance) else args[0]
+        value = operations.iterated(resolver, args[0])
         if isinstance(value, generators.Generator):
             known = generators.collect(value)
             return run(resolver, prelude.listed, value) if known is None else known

@@ -981,11 +981,12 @@ def _array_of(resolver: Resolver, arg: Any) -> Any:
 def comprehension(resolver: Resolver, node: Any) -> Any:
     """A list comprehension or generator: items of known structure, or a loop that appends."""
     if any(isinstance(part, gast.Lambda) for part in gast.walk(node.elt)):
-        found = generators.collect(resolver.generator(resolver.as_generator(node, node.elt)))
+        apart = _written_out(resolver, node)
+        found = generators.collect(resolver.generator(resolver.as_generator(apart, node.elt)))
         if found is None:
             raise resolver.error(
                 "a list of functions made in a loop",
-                "how many there are is only known at run time",
+                f"how many there are is only known at run time, or it is more than {MAX_OBJECTS}",
                 "write the list out, or loop over a tuple",
             )
         return found
@@ -1023,6 +1024,31 @@ MAX_OBJECTS = 16
 """So many objects or functions are made by a comprehension that is written out item by item."""
 
 
+def _written_out(resolver: Resolver, node: Any) -> Any:
+    """A comprehension over a short range of known bounds as one over its items."""
+    first, *rest = node.generators
+    with resolver.writing(Block()):
+        walked = resolver.eval(first.iter)
+    trips = constant_trips(walked)
+    if trips is None or len(trips) > MAX_OBJECTS:
+        return node
+    places = [gast.Constant(value=index, kind=None) for index in trips]
+    items = gast.Tuple(elts=places, ctx=gast.Load())
+    for part in (items, *places):
+        gast.copy_location(part, first.iter)
+    first = gast.comprehension(first.target, items, first.ifs, first.is_async)
+    return gast.copy_location(gast.ListComp(node.elt, [first, *rest]), node)
+
+
+def constant_trips(walked: Any) -> range | None:
+    """A range whose bounds are known now."""
+    if isinstance(walked, RangeOf):
+        bounds = (walked.start, walked.stop, walked.step)
+        if all(isinstance(b, Constant) for b in bounds):
+            return range(*(b.value for b in bounds))
+    return None
+
+
 def _makes_objects(resolver: Resolver, node: Any) -> bool:
     """Whether a comprehension makes a few objects, which may be changed later, or functions."""
     if resolver.fixed_origin is not None or len(node.generators) != 1 or node.generators[0].ifs:
@@ -1031,13 +1057,8 @@ def _makes_objects(resolver: Resolver, node: Any) -> bool:
     before = heap.take(resolver.frames)
     with resolver.writing(Block()):
         walked = resolver.eval(generator.iter)
-        if not operations.has_known_trips(resolver, walked) or not isinstance(walked, RangeOf):
-            return False
-        bounds = (walked.start, walked.stop, walked.step)
-        if not all(isinstance(b, Constant) for b in bounds):
-            return False
-        count = len(range(*(b.value for b in bounds)))
-        if not 0 < count <= MAX_OBJECTS:
+        trips = constant_trips(walked)
+        if trips is None or not 0 < len(trips) <= MAX_OBJECTS:
             return False
         resolver.assign(generator.target, walked.start)
         item = resolver.eval(node.elt)

@@ -1056,6 +1056,12 @@ def iterated(resolver: Resolver, value: Any) -> Any:
         return value
     answer = instances.method(resolver, value, "__iter__", [], {})
     if answer is not NotImplemented:
+        if is_user_object(answer):
+            raise resolver.error(
+                f"loop over a `{instances.class_of(value).__name__}`",
+                "`__next__` is not followed",
+                "let `__iter__` yield the items, or loop over a range, an array or a list",
+            )
         return iterated(resolver, answer)
     if instances.special_method(value, "__getitem__") and instances.special_method(
         value, "__len__"
