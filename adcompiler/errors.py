@@ -68,6 +68,13 @@ class AdcompilerError(Exception):
         # Read now: the file may change before the error is printed, or be unpickled elsewhere.
         self.excerpt = _excerpt(position) if position is not None else ()
 
+    def at(self, position: Position | None) -> Self:
+        """Say where it is, if that was not known where it was raised; returns the error itself."""
+        if self.position is None and position is not None:
+            self.position = position
+            self.excerpt = _excerpt(position)
+        return self
+
     def called_from(self, position: Position) -> Self:
         """Add the place of a call on the way here, innermost first; returns the error itself."""
         self.notes += (f"called from {position.file}:{position.line}",)

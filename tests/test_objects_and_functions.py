@@ -1552,11 +1552,11 @@ def t_dual(x):
 
 
 REFUSED = {
-    "c_tree_append": ("calls itself on every path", "on some path"),
+    "c_tree_append": ("calls itself and reads", "as an argument"),
     "o_unpack": ("unpacking", "indices"),
     "d_order": ("`__lt__`", "fields"),
     "n_unpack": ("unpacking", "indices"),
-    "t_deque": ("`collections.deque`", "list"),
+    "t_deque": ("`collections.deque`", "use a list"),
     "t_optional_attr": ("class defined inside", "top of the module"),
     "t_local_dataclass": ("class defined inside", "top of the module"),
     "t_mlp": ("class defined inside", "top of the module"),

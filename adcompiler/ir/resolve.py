@@ -294,6 +294,7 @@ class Resolver:
         try:
             return self.run(tree.node.body)
         except errors.AdcompilerError as error:
+            error.at(self.position())
             if calls and self.frame.site is None and saved[0] is not None:
                 if saved[0].site is None and saved[1] is not None:
                     error.called_from(saved[0].position(saved[1]))
@@ -1305,6 +1306,9 @@ class Resolver:
             if type(value) is list and isinstance(node, _MAKERS):
                 self.born.setdefault(id(value), (value, id(node)))
             return value
+        except errors.AdcompilerError as error:
+            error.at(self.position())
+            raise
         finally:
             self.node = outer
 
