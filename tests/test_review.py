@@ -1620,3 +1620,25 @@ def test_33_operands_of_ufunc_at_are_broadcast(at, indices, value):
         return np.sum(a * a)
 
     check(f, X, must_compile=True)
+
+
+def _functions_of_a_comprehension_see_its_last_name(x):
+    k = 5.0
+    scaled = [lambda v: v * k for k in range(1, 4)]
+    return sum(f(x[0]) for f in scaled) * k
+
+
+def _functions_of_a_comprehension_with_defaults(x):
+    scaled = [lambda v, k=k: v**k for k in range(1, 4)]
+    return sum(f(x[0]) for f in scaled)
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        _functions_of_a_comprehension_see_its_last_name,
+        _functions_of_a_comprehension_with_defaults,
+    ],
+)
+def test_32_functions_of_a_comprehension(f):
+    check(f, X, must_compile=True)
