@@ -1624,7 +1624,7 @@ def test_33_operands_of_ufunc_at_are_broadcast(at, indices, value):
 
 def _functions_of_a_comprehension_see_its_last_name(x):
     k = 5.0
-    scaled = [lambda v: v * k for k in range(1, 4)]
+    scaled = [lambda v: v * k for k in range(1, 4)]  # noqa: B023
     return sum(f(x[0]) for f in scaled) * k
 
 
