@@ -66,7 +66,8 @@ REFUSED = {
     "complex": ("complex_numbers.numbers_of_cmath",),
     "part": ("complex_numbers.writes_through_real_parts",),
     "np.array": (
-        "lists.comprehensions", "lists.concatenated", "lists.stacked_in_each_trip", "models.recurrent_network",
+        "lists.comprehensions", "lists.concatenated", "lists.stacked_in_each_trip",
+        "models.recurrent_network",
         "simulations.lorenz_by_rk4",
         "growing_lists.window", "growing_lists.listcomp_of_grown", "growing_lists.matmul_lists_n",
         "growing_lists.append_rows_2d", "growing_lists.rows_np", "growing_lists.pts_np",
@@ -271,7 +272,10 @@ def followable(program):
 )  # derivatives by the compiler
 @pytest.mark.parametrize("seed", range(12))
 def test_random_programs(seed, profile):
-    """Right, or refused; every third to the second order."""
+    """Right, or refused; every third to the second order.
+
+    (The derivatives inside programs of the profile `nested` are the compiler's.)
+    """
     program = generate(seed=900_000 + seed, profile=profile)
     function, args = followable(program), tuple(program.arguments(point=0))
     wanted = tuple(k for k, a in enumerate(args) if is_differentiable(a))
