@@ -1642,3 +1642,44 @@ def _functions_of_a_comprehension_with_defaults(x):
 )
 def test_32_functions_of_a_comprehension(f):
     check(f, X, must_compile=True)
+
+
+SMALL = np.array([250, 10, 200, 90, 255], np.uint8)
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x, u: np.sum(np.gradient(u, x[0]) * x),
+        lambda x, u: np.sum(np.gradient(u, np.cumsum(x * x)) * x),
+        lambda x, u: np.sum(np.median(u[:4]) * x),
+        lambda x, u: np.sum(np.interp(x * 20, np.arange(5) * 10, u) * x),
+        lambda x, u: np.sum(np.average(u, weights=u) * x),
+    ],
+)
+def test_34_small_integers_do_not_wrap_around_in_compositions(f):
+    check(f, X, SMALL, must_compile=True)
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: np.sum(np.interp(x, x[:1], x[1:2]) * x),
+        lambda x: np.interp(2.0, np.array([0.0, 2.0, 2.0]), x[:3]),
+    ],
+)
+def test_35_samples_of_interp_that_have_no_slope(f):
+    check(f, X, must_compile=True)
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: np.sum(np.insert(np.arange(3), 1, x[0]) * x[:4]),
+        lambda x: np.sum(np.insert(x, [1], x[:2] * 2) * np.arange(7.0)),
+        lambda x: np.sum(np.insert(x, x > 1, 7.0 * x[1]) * x[0]),
+        lambda x: np.sum(np.insert(x, slice(1, 4), x[:3]) * np.arange(8.0)),
+    ],
+)
+def test_36_insert_takes_the_kind_of_the_array_and_every_index(f):
+    check(f, X, must_compile=True)

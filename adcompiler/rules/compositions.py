@@ -19,9 +19,18 @@ from adcompiler.runtime import (
     stop_gradient,
 )
 
+COMPLEX = (np.complex128, np.complex64)
+INEXACT = (np.float64, np.float32, np.float16, *COMPLEX)
+
 
 def _array(a):
     return np.array(a) if isinstance(a, (list, tuple)) else a
+
+
+def _floats(a):
+    """The array, integers as floats: the sum or difference of small ones would wrap around."""
+    a = _array(a)
+    return a if a.dtype in INEXACT else a.astype(np.float64)
 
 
 # Axes. Statistics of several axes are taken along one axis into which they are joined.
@@ -127,7 +136,7 @@ def average(a, axis=None, weights=None, returned=False, *, keepdims=False):
         if not returned:
             return result
         return result, np.full(np.shape(result), np.size(a) / np.size(result))
-    weights = _array(weights)
+    a, weights = _floats(a), _array(weights)
     if np.ndim(weights) != np.ndim(a):
         if isinstance(axis, tuple) or axis is None or np.ndim(weights) != 1:
             raise NotImplementedError("weights of another rank: give them the shape of the array")
@@ -222,7 +231,7 @@ def median(a, axis=None, overwrite_input=False, keepdims=False):
     if overwrite_input:
         raise NotImplementedError("the array would be left in some order: leave it out")
     a = _array(a)
-    ordered = _ascending(_joined(a, axis))
+    ordered = _floats(_ascending(_joined(a, axis)))
     count = np.shape(ordered)[0]
     middle = (ordered[(count - 1) // 2] + ordered[count // 2]) / 2
     last = ordered[-1]  # a NaN, if there is one
@@ -392,7 +401,7 @@ def _last(a, axis):
 
 @composition(np.gradient)
 def gradient(f, *varargs, axis=None, edge_order=1):
-    f = _array(f)
+    f = _floats(f)
     axes = tuple(range(np.ndim(f))) if axis is None else axis
     axes = axes if isinstance(axes, tuple) else (axes,)
     if len(varargs) not in (0, 1, len(axes)):
@@ -442,13 +451,19 @@ def _slope(f, spacing, axis, edge_order):
 def interp(x, xp, fp, left=None, right=None, period=None):
     if period is not None:
         raise NotImplementedError("np.interp with period=: wrap the points yourself (x % period)")
-    x, xp, fp = _array(x), _array(xp), _array(fp)
+    x, xp, fp = _array(x), _doubles(xp), _doubles(fp)
     k = np.clip(np.searchsorted(xp, x, side="right") - 1, 0, np.shape(xp)[0] - 2)
-    slope = (fp[k + 1] - fp[k]) / (xp[k + 1] - xp[k])
+    width = xp[k + 1] - xp[k]
+    slope = np.where(width > 0, (fp[k + 1] - fp[k]) / width, 0)  # there may be one sample only
     result = slope * (x - xp[k]) + fp[k]
     result = np.where(x < xp[0], fp[0] if left is None else left, result)
     result = np.where(x > xp[-1], fp[-1] if right is None else right, result)
     return np.where(x == xp[-1], fp[-1] + slope * (x - xp[-1]), result)[()]
+
+
+def _doubles(a):
+    a = _array(a)
+    return a if a.dtype in (np.float64, *COMPLEX) else a.astype(np.float64)
 
 
 @composition(np.correlate)
@@ -800,10 +815,10 @@ def insert(arr, obj, values, axis=None):
         arr, axis = np.ravel(arr), 0
     if np.ndim(arr) != 1:
         raise NotImplementedError("np.insert along an axis: np.concatenate of the parts")
-    values = np.ravel(values)
-    count = np.size(obj) if np.ndim(obj) > 0 else np.shape(values)[0]
-    values = np.broadcast_to(values, (count,))
-    order = inserted_order(np.shape(arr)[0], obj, count)
+    arr, values = _array(arr), np.ravel(values)
+    if values.dtype != arr.dtype:
+        values = values.astype(arr.dtype)
+    order = inserted_order(np.shape(arr)[0], obj, np.shape(values)[0])
     return np.take(np.concatenate((arr, values)), order)
 
 
