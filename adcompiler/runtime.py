@@ -577,6 +577,11 @@ def range_length(start, stop, step):
     return len(range(start, stop, step))
 
 
+def power_modulo(base, exponent, modulus):
+    """`pow(base, exponent, modulus)` of integers."""
+    return pow(base, exponent, modulus)
+
+
 def owned(x):
     """A copy of an array that may be shared; numbers as they are."""
     return np.array(x) if isinstance(x, np.ndarray) else x

@@ -7,6 +7,7 @@ the error names the argument.
 
 import contextlib
 import functools
+import itertools
 import linecache
 import math
 import re
@@ -144,6 +145,32 @@ def with_a_generator_walked_twice(x):
     squares = (x * k for k in range(3))
     walked = sum(squares)
     return walked + sum(squares)
+
+
+@refused("walked twice", "for a, b in pairs:", X)
+def with_an_iterator_walked_by_two_loops(x):
+    pairs = zip(x, x, strict=True)
+    total = x[0] * 0.0
+    for _ in pairs:
+        total = total + 1.0
+    for a, b in pairs:
+        total = total + a * b
+    return total
+
+
+@refused("more than 256 items", "itertools.permutations(range(7))", X)
+def with_many_permutations(x):
+    return sum(x[i] * x[j] for i, j, *_ in itertools.permutations(range(7)))
+
+
+@refused("`iter` with a sentinel", "iter(x.sum, 1.0)", X)
+def with_a_sentinel(x):
+    return sum(iter(x.sum, 1.0))
+
+
+@refused("`pow` with a modulus", "pow(x, 2, 5)", 2.0)
+def with_a_power_of_floats_modulo(x):
+    return pow(x, 2, 5)
 
 
 @refused("iterator `pairs` in a loop", "pairs", X)

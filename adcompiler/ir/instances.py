@@ -16,10 +16,9 @@ import typing
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from adcompiler.ir import abstract, heap
+from adcompiler.ir import abstract
 from adcompiler.ir import types as T
 from adcompiler.ir.abstract import Instance, Partial, Super
-from adcompiler.ir.guards import NeedStatic
 from adcompiler.ir.infer import type_of
 from adcompiler.ir.nodes import Constant, Value
 
@@ -443,81 +442,8 @@ def call_instance(resolver: Resolver, instance: Instance, args: list, keywords: 
     return result
 
 
-# -- functions about objects ----------------------------------------------------------------------
-
-
-def _name(resolver: Resolver, value: Any) -> str:
-    if isinstance(value, Constant) and isinstance(value.value, str):
-        return value.value
-    if getattr(value, "uid", None) in resolver.parameter_of:
-        raise NeedStatic(value)
-    raise resolver.error("an attribute by a name that is not known at compile time")
-
-
-def call_getattr(resolver: Resolver, args: list, keywords: dict) -> Any:
-    from adcompiler.ir import operations
-
-    if not isinstance(args[0], Instance):
-        if isinstance(args[1], Constant) and isinstance(args[1].value, str):
-            if len(args) == 3 and not operations.has_attribute(args[0], args[1].value):
-                return args[2]
-            return operations.get_attribute(resolver, args[0], args[1].value)
-        raise resolver.error(
-            "`getattr` of a name that is not known at compile time", "", "write the attribute"
-        )
-    name = _name(resolver, args[1])
-    if len(args) == 3 and not has(args[0], name):
-        return args[2]
-    return get_attribute(resolver, args[0], name)
-
-
-def call_setattr(resolver: Resolver, args: list, keywords: dict) -> Any:
-    set_attribute(resolver, args[0], _name(resolver, args[1]), args[2])
-    return Constant(None)
-
-
 def has(instance: Instance, name: str) -> bool:
     return name in instance.fields or found_on(instance.cls, name) is not MISSING
-
-
-def call_hasattr(resolver: Resolver, args: list, keywords: dict) -> Any:
-    if not isinstance(args[0], Instance):
-        from adcompiler.ir import operations
-
-        return Constant(operations.has_attribute(args[0], _name(resolver, args[1])))
-    return Constant(has(args[0], _name(resolver, args[1])))
-
-
-def call_replace(resolver: Resolver, args: list, keywords: dict) -> Any:
-    """`dataclasses.replace(instance, **changes)`."""
-    if not isinstance(args[0], Instance):
-        return NotImplemented
-    instance = args[0]
-    kept = {f.name: instance.fields[f.name] for f in dataclasses.fields(instance.cls) if f.init}
-    return make(resolver, instance.cls, [], {**kept, **keywords})
-
-
-def call_copy(resolver: Resolver, args: list, keywords: dict) -> Any:
-    """`copy.copy`: another object with the same fields."""
-    (value,) = args
-    if isinstance(value, Instance):
-        if found_on(value.cls, "__copy__") is not MISSING:
-            raise resolver.error("`copy.copy`", "the class has a `__copy__` of its own")
-        return Instance(value.cls, dict(value.fields))
-    if isinstance(value, (list, dict)):
-        return heap.contents(value)
-    return value if isinstance(value, tuple) else NotImplemented
-
-
-def call_fields(resolver: Resolver, args: list, keywords: dict) -> Any:
-    """`dataclasses.asdict` of fields that are numbers and arrays; `vars` as a copy is refused."""
-    if not isinstance(args[0], Instance) or keywords:
-        return NotImplemented
-    instance = args[0]
-    fields = {f.name: instance.fields[f.name] for f in dataclasses.fields(instance.cls)}
-    if any(heap.is_object(v) or isinstance(v, tuple) for v in fields.values()):
-        raise resolver.error("`asdict` of nested fields", "", "name the fields")
-    return fields
 
 
 __all__ = ["Instance", "Super", "abstract", "get_attribute", "make", "operate", "set_attribute"]

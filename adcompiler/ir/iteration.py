@@ -238,6 +238,12 @@ def _method(name: str) -> Callable:
 
 
 def _iter(resolver: Resolver, args: list, keywords: dict) -> Any:
+    if len(args) == 2:
+        raise resolver.error(
+            "`iter` with a sentinel",
+            "when the function gives it is only known at run time",
+            "use a `while` loop",
+        )
     (items,) = bind(resolver, "iter", args, keywords, 1)
     items = operations.iterated(resolver, items)
     if isinstance(items, (Sequence, generators.Generator)):

@@ -31,6 +31,10 @@ if TYPE_CHECKING:
     from adcompiler.ir.resolve import Resolver
 
 
+MAX_WRITTEN_OUT = 256
+"""So many combinations of known items are told apart; more are loops."""
+
+
 def _through(function: FunctionType, name: str) -> Meaning:
     """An iterator that `prelude` writes with `yield`, from a function and items."""
 
@@ -223,7 +227,9 @@ def _subsets(fn: Callable, function: FunctionType) -> Meaning:
         items = indexable(resolver, items)
         known = static_items(items)
         if known is not None:
-            return known_sequence(list(fn(known, count.value)))
+            found = list(itertools.islice(fn(known, count.value), MAX_WRITTEN_OUT + 1))
+            if len(found) <= MAX_WRITTEN_OUT:
+                return known_sequence(found)
         return run(resolver, function, items, Constant(0), count)
 
     return meaning
@@ -238,7 +244,14 @@ def _permutations(resolver: Resolver, args: list, keywords: dict) -> Any:
             "how many items there are is only known at run time",
             "give it a tuple of known length, or range of a number",
         )
-    return known_sequence(list(itertools.permutations(known, count.value)))
+    found = list(itertools.islice(itertools.permutations(known, count.value), MAX_WRITTEN_OUT + 1))
+    if len(found) > MAX_WRITTEN_OUT:
+        raise resolver.error(
+            f"`itertools.permutations` of more than {MAX_WRITTEN_OUT} items",
+            "they would be written out one by one",
+            "write the loops out",
+        )
+    return known_sequence(found)
 
 
 def _accumulate(resolver: Resolver, args: list, keywords: dict) -> Any:

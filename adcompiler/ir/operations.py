@@ -8,8 +8,6 @@ lengths, a call to a function with source is its body.
 from __future__ import annotations
 
 import builtins
-import copy
-import dataclasses
 import enum
 import functools
 import itertools
@@ -78,7 +76,7 @@ from adcompiler.runtime import range_length, stop_gradient
 if TYPE_CHECKING:
     from adcompiler.ir.resolve import Resolver
 
-book.zero(dimension, range_length, stop_gradient, runtime.order_of)
+book.zero(dimension, range_length, stop_gradient, runtime.order_of, runtime.power_modulo)
 
 NUMBER = (bool, int, float, complex, np.generic)
 STATIC_PARAMETERS = {
@@ -1227,7 +1225,7 @@ def _call_object(resolver: Resolver, fn: Any, args: list, keywords: dict) -> Any
         answer = _call_of_objects(resolver, fn, args, keywords)
         if answer is not NotImplemented:
             return answer
-    special = SPECIAL.get(fn) or library.special(fn) if _is_hashable(fn) else None
+    special = SPECIAL.get(fn) if _is_hashable(fn) else None
     if special is not None:
         result = special(resolver, args, keywords)
         if result is not NotImplemented:
@@ -1914,6 +1912,32 @@ def _call_float(resolver: Resolver, args: list, keywords: dict) -> Any:
     return NotImplemented
 
 
+def _call_pow(resolver: Resolver, args: list, keywords: dict) -> Any:
+    """`pow(base, exp, mod)`: of integers if there is a modulus."""
+    if len(args) == 2 and not keywords:
+        return NotImplemented
+    base, exponent, modulus = iteration.bind(
+        resolver, "pow", args, keywords, 0, base=None, exp=None, mod=Constant(None)
+    )
+    if base is None or exponent is None:
+        raise resolver.error("`pow` with these arguments", "it takes a base and an exponent")
+    if iteration.is_none(modulus):
+        return binary(resolver, operator.pow, base, exponent)
+    whole = [base, exponent, modulus]
+    kinds = [type_of(part) if is_operand(part) else None for part in whole]
+    if not all(isinstance(k, T.Scalar) and k.kind in ("int", "bool") for k in kinds):
+        raise resolver.error(
+            "`pow` with a modulus",
+            "Python takes one for integers alone",
+            "write `x ** n % m`",
+        )
+    if all(isinstance(part, Constant) for part in whole):
+        return resolver.op(runtime.power_modulo, *whole)
+    out = resolver.value(T.INT)
+    resolver.add(Op(runtime.power_modulo, whole, {}, [out], keeps=True))
+    return out
+
+
 def _call_operator(fn: Callable) -> Callable:
     def changed(resolver: Resolver, args: list, keywords: dict) -> Any:
         return in_place(resolver, fn, args[0], args[1])
@@ -2049,9 +2073,6 @@ def _call_vectorize(resolver: Resolver, args: list, keywords: dict) -> Any:
     return Partial(Constant(compositions.vectorised), (args[0],), {})
 
 
-MAX_ITEMS = 256
-"""How many items a function of the library may give that are taken one by one."""
-
 GENERIC = type(typing.List[int])  # noqa: UP006
 """The type of `Generic[T]`."""
 
@@ -2061,15 +2082,9 @@ SPECIAL: dict[Any, Callable] = {
     builtins.len: _call_len,
     builtins.isinstance: _call_isinstance,
     builtins.print: _call_print,
+    builtins.pow: _call_pow,
     builtins.slice: _call_slice,
     functools.partial: _call_partial,
-    builtins.super: lambda resolver, args, keywords: instances.super_of(resolver, args),
-    builtins.getattr: instances.call_getattr,
-    builtins.setattr: instances.call_setattr,
-    builtins.hasattr: instances.call_hasattr,
-    dataclasses.replace: instances.call_replace,
-    dataclasses.asdict: instances.call_fields,
-    copy.copy: instances.call_copy,
     builtins.type: _call_type,
     builtins.float: _call_float,
     builtins.int: _call_float,
@@ -2096,6 +2111,3 @@ SPECIAL: dict[Any, Callable] = {
     np.nditer: lambda resolver, args, keywords: indexing.call_nditer(resolver, args, keywords),
     **{fn: _call_atleast(fn) for fn in (np.atleast_1d, np.atleast_2d, np.atleast_3d)},
 }
-
-# It uses what is defined here.
-from adcompiler.ir import library  # noqa: E402

@@ -37,6 +37,7 @@ from adcompiler.ir import (
     list_methods,
     lists,
     mappings,
+    object_functions,
     operations,
     ordering,
     recursion,
@@ -1728,7 +1729,7 @@ def _may_change_items(node: Any) -> bool:
     )
 
 
-for _part in (iteration, iterators, ordering, functions, mappings, contexts):
+for _part in (iteration, iterators, ordering, functions, mappings, object_functions, contexts):
     operations.SPECIAL.update(_part.MEANING)
 
 

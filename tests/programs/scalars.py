@@ -66,6 +66,15 @@ def powers(x, y):
     return x**y + x**3 - y**-2 + 2.0**x + (-2.0) ** 2 * y
 
 
+@program(numbers(0.9, 1.7, 7))
+def powers_by_pow(x, y, n):
+    weights = (pow(2, 3, 5), pow(3, n, mod=10), pow(n, -1, 11))
+    total = pow(x, 3) + pow(base=y, exp=2.5) + pow(x, y, None)
+    for k in range(n):
+        total = total + weights[k % 3] * pow(k, 2, n) * x
+    return total
+
+
 @program(numbers(0.7))
 def negative_base_of_a_power(x):
     return -(x**2) + (-x) ** 2 * 3 - -x
