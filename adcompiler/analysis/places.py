@@ -67,6 +67,8 @@ class Places:
         self.sweep = sweep
         self.known: dict[Any, tuple[bool, Any]] = {}
         """The answers, each with the paths that were compared: identities serve as the key."""
+        self.signs: dict[Any, bool] = {}
+        """Which sums of values may be negative."""
 
     def apart(
         self,
@@ -88,7 +90,7 @@ class Places:
             return False
         key = (store, store.ref, id(store.path), ref, id(path), tuple(map(id, shared)), loop, trips)
         if key not in self.known:
-            answer = _Question(self.sweep, shared).apart(store, ref, path, loop, trips)
+            answer = _Question(self, shared).apart(store, ref, path, loop, trips)
             self.known[key] = answer, (store.path, path)
         return self.known[key][0]
 
@@ -102,8 +104,9 @@ class _Question:
     """One comparison.  Variables are `(value, side)`: 0 for the store, 1 for the other place, None
     for what both have in common."""
 
-    def __init__(self, sweep: Sweep, shared: list[Block]) -> None:
-        self.sweep = sweep
+    def __init__(self, places: Places, shared: list[Block]) -> None:
+        self.sweep = places.sweep
+        self.signs = places.signs
         self.shared = set(map(id, shared))
 
     def apart(self, store: Any, ref: Value, path: Path, loop: Loop | None, trips: int) -> bool:
@@ -185,7 +188,11 @@ class _Question:
         return None if self.may_be_negative(index) else index
 
     def may_be_negative(self, index: Sum) -> bool:
-        return not self.impossible([combined({None: -1}, index, -1)])
+        # All its variables are those of one side, so it does not matter of which.
+        key = frozenset((k and k[0], factor) for k, factor in index.items())
+        if key not in self.signs:
+            self.signs[key] = not self.impossible([combined({None: -1}, index, -1)])
+        return self.signs[key]
 
     def length(self, ref: Value, axis: int) -> Sum | None:
         kind = T.target(ref.type)
