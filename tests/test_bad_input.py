@@ -7,6 +7,7 @@ the error names the argument.
 
 import contextlib
 import functools
+import heapq
 import itertools
 import linecache
 import math
@@ -939,3 +940,15 @@ def test_a_missing_return_on_one_path():
         return
     with pytest.raises((AdcompilerError, TypeError)):
         grad(maybe)(-3.0)
+
+
+def with_heap(x):
+    queue = [(2.0, x[0]), (3.0, x[1])]
+    heapq.heappush(queue, (1.0, x[2]))
+    return queue[0][1] ** 2
+
+
+def test_a_function_without_source_may_change_a_list():
+    with pytest.raises(AdcompilerError, match="`heappush` of a list") as caught:
+        grad(with_heap)(np.ones(3))
+    assert caught.value.position is not None and "tuple" in caught.value.remedy

@@ -26,6 +26,7 @@ from adcompiler.ir import (
     functions,
     generators,
     guards,
+    heap,
     indexing,
     instances,
     iteration,
@@ -1361,6 +1362,12 @@ def call_unknown(resolver: Resolver, fn: Callable, args: list, keywords: dict) -
     """A function without rule or source: it runs as it is, but must not get at arrays."""
     name = getattr(fn, "__qualname__", None) or repr(fn)
     for value in (*args, *keywords.values()):
+        for thing in heap.objects_among([value]).values():
+            raise resolver.error(
+                f"`{name}` of a {_kind_of(thing)}",
+                "it has no Python source: whether it changes it is not known",
+                "write what it does in Python, or give it a tuple",
+            )
         for leaf in _values_of(value):
             if isinstance(leaf.type, (T.Array, T.List, T.Unknown)):
                 raise errors.DifferentiationError(
@@ -1371,6 +1378,10 @@ def call_unknown(resolver: Resolver, fn: Callable, args: list, keywords: dict) -
                     position=resolver.position(),
                 )
     return apply(resolver, fn, args, keywords, effect=True)
+
+
+def _kind_of(thing: Any) -> str:
+    return thing.cls.__name__ if isinstance(thing, Instance) else type(thing).__name__
 
 
 def _values_of(value: Any) -> list[Value]:
