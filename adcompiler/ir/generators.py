@@ -188,7 +188,7 @@ def collect(generator: Generator) -> list | None:
         for part, used in zip(iterators, walked, strict=True):
             part.used[:] = used
         del outer.statements[length:]
-        heap.put_back(before, resolver.frames)
+        heap.put_back(before)
         return None
     return items
 

@@ -5,6 +5,9 @@ whose structure is known, and an `Instance` for an object of a class. Its identi
 program's object: all names of one object hold one Python object, and a change is made in place.
 What it contains is then part of the state of the program, as the names of a frame are: a branch and
 a loop take a `Snapshot` before, put it back, and join what is left behind (`joins`).
+
+The frames are those of the calls that are open, and of calls that are over but made functions that
+are still at hand: these may read and rebind their names (`nonlocal`).
 """
 
 from __future__ import annotations
@@ -35,8 +38,13 @@ Heap = dict[int, tuple[Any, Any]]
 class Snapshot:
     """What the names of all frames stand for, and what the objects among that contain."""
 
-    envs: list[dict[str, Any]]
+    envs: list[tuple[Frame, dict[str, Any]]]
+    """The frames, those of open calls first, in their order."""
     heap: Heap
+
+    @property
+    def frames(self) -> list[Frame]:
+        return [frame for frame, _ in self.envs]
 
 
 def is_object(value: Any) -> bool:
@@ -114,7 +122,13 @@ COMPOSED = (
 
 def objects_among(values: Iterable[Any]) -> dict[int, Any]:
     """All objects that the values lead to, by identity."""
+    return _reached(values)[0]
+
+
+def _reached(values: Iterable[Any]) -> tuple[dict[int, Any], list[Closure]]:
+    """The objects and the functions with a frame that the values lead to."""
     found: dict[int, Any] = {}
+    closures: list[Closure] = []
     seen: set[int] = set()
     todo = list(values)
     while todo:
@@ -126,17 +140,36 @@ def objects_among(values: Iterable[Any]) -> dict[int, Any]:
         seen.add(id(value))
         if is_object(value):
             found[id(value)] = value
+        elif isinstance(value, Closure):
+            closures.append(value)
         todo += parts(value)
-    return found
+    return found, closures
 
 
-def take(frames: list[Frame], also: Iterable[Any] = ()) -> Snapshot:
-    """The state now; of the objects, those that the names and `also` lead to."""
+def take(frames: list[Frame], also: Iterable[Any] = (), ended: Iterable[Frame] = ()) -> Snapshot:
+    """The state now; of the objects and ended calls, those that the names and `also` lead to."""
     named = [value for frame in frames for value in frame.env.values()]
     passed = [value for frame in frames for value in frame.arguments.values()]
-    found = objects_among([*named, *passed, *also])
+    of_ended = [value for frame in ended for value in frame.env.values()]
+    found, closures = _reached([*named, *passed, *also, *of_ended])
+    every = dict.fromkeys([*frames, *ended])
+    for closure in closures:
+        every.update(dict.fromkeys(frames_around(closure)))
     heap = {key: (thing, contents(thing)) for key, thing in found.items()}
-    return Snapshot([dict(frame.env) for frame in frames], heap)
+    return Snapshot([(frame, dict(frame.env)) for frame in every], heap)
+
+
+def frames_around(closure: Closure) -> Iterator[Frame]:
+    """The frames whose names a function sees."""
+    frame = closure.frame
+    while frame is not None:
+        yield frame
+        frame = frame.parent
+
+
+def closures_among(values: Iterable[Any]) -> list[Closure]:
+    """All functions with a frame that the values lead to."""
+    return _reached(values)[1]
 
 
 def is_changed(before: Snapshot) -> bool:
@@ -147,9 +180,9 @@ def is_changed(before: Snapshot) -> bool:
     )
 
 
-def put_back(snapshot: Snapshot, frames: list[Frame]) -> None:
+def put_back(snapshot: Snapshot) -> None:
     """Make the state what it was."""
-    for frame, env in zip(frames, snapshot.envs, strict=True):
+    for frame, env in snapshot.envs:
         frame.env = dict(env)
     for thing, held in snapshot.heap.values():
         put(thing, held)
@@ -172,7 +205,7 @@ def names_of(snapshot: Snapshot) -> dict[int, str]:
             for k, item in enumerate(value):
                 visit(item, f"{name}_{k}")
 
-    for env in reversed(snapshot.envs):
+    for _, env in reversed(snapshot.envs):
         for name, value in env.items():
             visit(value, name)
     return found
@@ -181,7 +214,7 @@ def names_of(snapshot: Snapshot) -> dict[int, str]:
 def ways_to(thing: Any, snapshot: Snapshot) -> int:
     """How many names and items lead to an object."""
     count = 0
-    for env in snapshot.envs:
+    for _, env in snapshot.envs:
         count += sum(value is thing for value in env.values())
     for _, held in snapshot.heap.values():
         count += sum(item is thing for item in parts(held))

@@ -64,14 +64,17 @@ def walked_now(resolver: Resolver, value: Any) -> Any:
     return operations.iterated(resolver, value)
 
 
-def indexable(resolver: Resolver, value: Any) -> Any:
-    """The items as something that has a length and can be indexed, and walked more than once."""
+def indexable(resolver: Resolver, value: Any, at_once: bool = False) -> Any:
+    """The items as something that has a length and can be indexed, and walked more than once.
+
+    `at_once`: Python takes all items at this place too.
+    """
     value = operations.iterated(resolver, value)
     if isinstance(value, generators.Generator):
         items = generators.collect(value)
         if items is not None:
             return tuple(items)
-        if not value.quiet:
+        if not value.quiet and not at_once:
             raise resolver.error(
                 f"the generator `{value.tree.name}` here",
                 "a generator runs in turns with who walks it: this is compiled for `for` loops",
@@ -176,7 +179,7 @@ def _prod(resolver: Resolver, args: list, keywords: dict) -> Any:
 def _fsum(resolver: Resolver, args: list, keywords: dict) -> Any:
     (items,) = bind(resolver, "math.fsum", args, keywords, 1)
     if isinstance(items, (generators.Generator, Sequence)):
-        items = indexable(resolver, items)
+        items = indexable(resolver, items, at_once=True)
         if isinstance(items, tuple):
             items = list(items)
         elif isinstance(type_of(items), T.List):

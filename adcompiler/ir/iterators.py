@@ -10,7 +10,7 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from adcompiler import runtime
-from adcompiler.ir import generators, operations, prelude
+from adcompiler.ir import generators, operations, prelude, purity
 from adcompiler.ir.abstract import Native, RangeOf, Sequence
 from adcompiler.ir.iteration import (
     NONE,
@@ -52,8 +52,11 @@ def _map(resolver: Resolver, args: list, keywords: dict) -> Any:
     if not rest or keywords:
         raise resolver.error("`map` with these arguments")
     if len(rest) == 1:
-        if isinstance(rest[0], generators.Generator):
-            return run(resolver, prelude.mapped, fn, rest[0])
+        if isinstance(rest[0], generators.Generator) or purity.acts(fn):
+            items = rest[0]
+            if type(items) is list and not resolver.is_held(items):
+                items = tuple(items)  # nobody else can change it
+            return run(resolver, prelude.mapped, fn, items)
         inner = operations.sequence(resolver, rest[0])
         return Sequence(
             inner.length,
@@ -207,7 +210,7 @@ def _product(resolver: Resolver, args: list, keywords: dict) -> Any:
     (repeat,) = bind(resolver, "itertools.product", [], keywords, 0, repeat=Constant(1))
     if not isinstance(repeat, Constant):
         raise _count_unknown(resolver, "itertools.product")
-    sequences = tuple(indexable(resolver, arg) for arg in args) * int(repeat.value)
+    sequences = tuple(indexable(resolver, arg, at_once=True) for arg in args) * int(repeat.value)
     return run(resolver, prelude.every_combination, sequences)
 
 
@@ -224,7 +227,7 @@ def _subsets(fn: Callable, function: FunctionType) -> Meaning:
         items, count = bind(resolver, fn.__name__, args, {}, 1, r=keywords.get("r", NONE))
         if not isinstance(count, Constant) or not isinstance(count.value, int):
             raise _count_unknown(resolver, f"itertools.{fn.__name__}")
-        items = indexable(resolver, items)
+        items = indexable(resolver, items, at_once=True)
         known = static_items(items)
         if known is not None:
             found = list(itertools.islice(fn(known, count.value), MAX_WRITTEN_OUT + 1))

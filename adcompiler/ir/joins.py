@@ -63,8 +63,9 @@ class Join:
         names = heap.names_of(self.before)
         for thing, _ in self.before.heap.values():
             self.refill(thing, names.get(id(thing)))
-        envs = zip(self.then.after.envs, self.orelse.after.envs, strict=True)
-        for frame, (p, q) in zip(self.resolver.frames, envs, strict=True):
+        one, other = dict(self.then.after.envs), dict(self.orelse.after.envs)
+        for frame in self.before.frames:
+            p, q = one[frame], other[frame]
             frame.env = {
                 name: self.merge(p.get(name, UNBOUND), q.get(name, UNBOUND), name)
                 for name in dict.fromkeys([*p, *q])

@@ -42,6 +42,11 @@ def stacked(xs):
     return np.stack([np.array(x) for x in xs])
 
 
+def extend(xs, items):
+    for item in items:
+        xs.append(item)
+
+
 def clear(xs):
     for _ in range(len(xs)):
         xs.pop()

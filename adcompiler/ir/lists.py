@@ -690,6 +690,9 @@ def extend(resolver: Resolver, target: Value, items: Any) -> None:
         for item in static:
             append(resolver, target, item)
         return
+    if isinstance(items, generators.Generator):
+        resolver.run_library(list_methods.extend, [target, items])
+        return
     walked = operations.sequence(resolver, items)
 
     def run(index: Value) -> None:
@@ -1062,7 +1065,7 @@ def _makes_objects(resolver: Resolver, node: Any) -> bool:
             return False
         resolver.assign(generator.target, walked.start)
         item = resolver.eval(node.elt)
-    heap.put_back(before, resolver.frames)
+    heap.put_back(before)
     return heap.is_object(item) and not isinstance(item, list) or isinstance(item, Closure)
 
 

@@ -781,7 +781,7 @@ def _refuse_captured_writes(resolver: Resolver, function: Function, count: int) 
 def _refuse_changes(resolver: Resolver, before: heap.Snapshot) -> None:
     """What the inner function does to names and objects around it would not come out."""
     changed = heap.is_changed(before)
-    for frame, env in zip(resolver.frames, before.envs, strict=True):
+    for frame, env in before.envs:
         changed = changed or any(frame.env.get(name) is not value for name, value in env.items())
     if changed:
         raise resolver.error(

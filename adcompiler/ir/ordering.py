@@ -44,7 +44,7 @@ def _extreme(fn: Callable, function: FunctionType) -> Meaning:
         if len(args) == 1:
             items = args[0]
             if not (isinstance(items, Sequence) and isinstance(items.length, Value)):
-                items = indexable(resolver, items)
+                items = indexable(resolver, items, at_once=True)
             elif is_none(key):
                 items = run(resolver, prelude.listed, items)
             else:
@@ -90,7 +90,7 @@ def in_order(resolver: Resolver, items: Any, key: Any, reverse: Any) -> Any:
     """The items as a new list, in the order of their keys."""
     known = items_of(resolver, items)
     if known is None:
-        listed = indexable(resolver, items)
+        listed = indexable(resolver, items, at_once=True)
         if isinstance(listed, RangeOf) or isinstance(type_of(listed), T.Array):
             listed = run(resolver, prelude.listed, listed)
         known = static_items(listed)

@@ -40,6 +40,7 @@ from adcompiler.ir import (
     object_functions,
     operations,
     ordering,
+    purity,
     recursion,
 )
 from adcompiler.ir import types as T
@@ -273,7 +274,8 @@ class Resolver:
             if self.frames:
                 env[name] = self.settle(value)
         if tree.generator:
-            return generators.Generator(self, tree, env, parent, quiet=iteration.is_prelude(tree))
+            quiet = iteration.is_prelude(tree) and not any(map(purity.acts, env.values()))
+            return generators.Generator(self, tree, env, parent, quiet)
         if not iteration.is_prelude(tree) and recursion.is_recursive(self, tree, env):
             return recursion.call(self, tree, env, parent)
         return self.interpret(tree, env, parent)
@@ -777,8 +779,9 @@ class Resolver:
                 except recursion.Bottom:
                     result, dead, bottom = None, True, True
                 bottoms.append(bottom)
-            after = heap.take(self.frames, [result, *(t for t, _ in before.heap.values())])
-            heap.put_back(before, self.frames)
+            things = [thing for thing, _ in before.heap.values()]
+            after = heap.take(self.frames, [result, *things], before.frames)
+            heap.put_back(before)
             self.node, self.origin = node, origin
             arms.append(Arm(block, result, dead, after))
             for k, used in enumerate(iterators):
@@ -889,7 +892,7 @@ class Resolver:
             if not known and need.error is not None:
                 raise need.error from None
             self.unrolled.add(key)
-            heap.put_back(before, self.frames)
+            heap.put_back(before)
             self.for_loop(node)
 
     index_of: dict[Any, list]
@@ -912,7 +915,7 @@ class Resolver:
             if need.index not in self.index_of.get(key, ()):
                 raise
             self.unrolled.add(key)
-            heap.put_back(before, self.frames)
+            heap.put_back(before)
             error = need.error
         else:
             error = None
@@ -995,19 +998,20 @@ class Resolver:
         `can_unroll`: it could be written out trip by trip instead.
         """
         body, stop = self.loop_body(node)
-        names = self.changed_names(node)
         outer_node, outer_origin = self.node, self.origin
         before = heap.take(self.frames)
+        frames = before.frames
+        names = self.changed_names(node, frames)
         entry = self.fresh()
         key = self.loop_key(node)
         memo = self.loop_memo.setdefault(key, {})
         there = before.heap
-        objects = self.changed_objects(node, before)
+        objects = self.changed_objects(before)
         gives = bool(generators.carried(self, node))
         names.update({place: heap.contents(thing) for place, thing in objects.items()})
         forms: dict[tuple[int, str], Any] = {}
         for place, init in names.items():
-            widen = place not in objects and not (gives and self.is_flag(place))
+            widen = place not in objects and not (gives and _is_flag(place, frames))
             form = abstract.structure(init, widen, there)
             with contextlib.suppress(Mismatch):
                 known = memo.get(place)
@@ -1038,8 +1042,8 @@ class Resolver:
             for place, init in names.items():
                 if self.may_be_unbound(init):
                     self.maybe_unbound.update(_values(params[place]))
-            self.enter_state(params, objects)
-            self.enter_conflicts(conflicts, mark if can_unroll else None)
+            self.enter_state(params, objects, frames)
+            self.enter_conflicts(conflicts, frames, mark if can_unroll else None)
             for place in held & forms.keys():
                 self.enlist_all(objects.get(place), params[place])
             changes, listed = len(self.kinds.changes), self.newly_listed
@@ -1066,11 +1070,11 @@ class Resolver:
             results = {
                 (depth, name): heap.contents(objects[depth, name])
                 if (depth, name) in objects
-                else self.frames[depth].env.get(name, UNBOUND)
+                else frames[depth].env.get(name, UNBOUND)
                 for depth, name in forms
             }
             flag = self.frame.env.get(stop, UNBOUND) if stop is not None else None
-            heap.put_back(before, self.frames)
+            heap.put_back(before)
             self.node, self.origin = outer_node, outer_origin
             for place in forms:
                 if not dead:
@@ -1139,8 +1143,8 @@ class Resolver:
 
         runs = domain is None or _runs(domain)
         state = {place: abstract.build(form, out, place[1]) for place, form in forms.items()}
-        self.enter_state(state, objects)
-        self.enter_conflicts(conflicts)
+        self.enter_state(state, objects, frames)
+        self.enter_conflicts(conflicts, frames)
         for place, built in state.items():
             lists.join_lists(self, built, params[place])
             if place in held:
@@ -1155,28 +1159,28 @@ class Resolver:
         if domain is None and isinstance(flag, Constant) and not flag.value and not dead:
             raise self.error("endless loop", "no path leaves it")
 
-    def is_flag(self, place: tuple[int, str]) -> bool:
-        """Whether a name steers exits; in a loop with `yield` it may be known never to be set."""
-        depth, name = place
-        return depth >= 0 and name in self.frames[depth].tree.flags
-
     def enter_state(
-        self, state: dict[tuple[int, str], Any], objects: dict[tuple[int, str], Any]
+        self,
+        state: dict[tuple[int, str], Any],
+        objects: dict[tuple[int, str], Any],
+        frames: list[Frame],
     ) -> None:
         """Let names stand for what a loop carries, and objects contain it."""
         for (depth, name), value in state.items():
             if (depth, name) in objects:
                 heap.put(objects[depth, name], value)
             elif value is not UNBOUND:
-                self.frames[depth].env[name] = value
+                frames[depth].env[name] = value
 
-    def enter_conflicts(self, places: set[tuple[int, str]], loop: Value | None = None) -> None:
+    def enter_conflicts(
+        self, places: set[tuple[int, str]], frames: list[Frame], loop: Value | None = None
+    ) -> None:
         """Names that a trip leaves as something of another structure: an error where it is read.
 
         A trip that binds them anew before it reads them does not notice.
         """
         for depth, name in places:
-            self.frames[depth].env[name] = Conflict(name, of_trips=True, loop=loop)
+            frames[depth].env[name] = Conflict(name, of_trips=True, loop=loop)
 
     def holds_listed(self, value: Any) -> bool:
         return any(key in self.listed for key in heap.objects_among([value]))
@@ -1222,10 +1226,8 @@ class Resolver:
                 for built in heap.objects_among([state[place]]).values():
                     self.frozen[id(built)] = built
 
-    def changed_objects(self, node: Any, before: heap.Snapshot) -> dict[tuple[int, str], Any]:
+    def changed_objects(self, before: heap.Snapshot) -> dict[tuple[int, str], Any]:
         """Lists and dicts of known structure that the body may change, by a place of their own."""
-        if not _may_change_items(node):
-            return {}
         names = heap.names_of(before)
         things = [thing for thing, _ in before.heap.values() if id(thing) not in self.frozen]
         return {
@@ -1239,8 +1241,11 @@ class Resolver:
             self.index_of = {}
         return self.index_of.setdefault(key, [])
 
-    def changed_names(self, node: Any) -> dict[tuple[int, str], Any]:
-        """What the body may bind, with its value at entry: `(frame depth, name) -> value`."""
+    def changed_names(self, node: Any, frames: list[Frame]) -> dict[tuple[int, str], Any]:
+        """What the body may bind, with its value at entry: `(place of its frame, name) -> value`.
+
+        `frames`: those that there are, of calls that are over too.
+        """
         changed: dict[tuple[int, str], Any] = {}
         outside = generators.carried(self, node)
         for frame, statements in [(self.frame, [node]), *outside]:
@@ -1254,14 +1259,16 @@ class Resolver:
                     )
             if outside and frame.tree.closed is not None:
                 changed[depth, frame.tree.closed] = frame.env.get(frame.tree.closed, UNBOUND)
-        for level, frame in enumerate(self.frames):
-            # A nested function that is called in the body may rebind names of frames around it.
-            if any(isinstance(v, Closure) for v in frame.env.values()):
-                for value in list(frame.env.values()):
-                    if isinstance(value, Closure):
-                        for name in _nonlocal_names(value.tree):
-                            if name in frame.env:
-                                changed.setdefault((level, name), frame.env[name])
+        # A nested function that is called in the body may rebind names of frames around it.
+        values = [value for frame in frames for value in frame.env.values()]
+        makers = [(c.tree.node, c.frame) for c in heap.closures_among(values)]
+        for tree, frame in [*makers, (node, self.frame)]:
+            for name in _nonlocal_names(tree):
+                holder = frame
+                while holder is not None and name not in holder.env:
+                    holder = holder.parent
+                if holder is not None:
+                    changed.setdefault((frames.index(holder), name), holder.env[name])
         return changed
 
     def carried_dim(self, entry: tuple, place: tuple, start: int | None = None) -> Callable:
@@ -1508,7 +1515,8 @@ class Resolver:
             return operations.generator(self, self.comprehension(node))
         tree = self.frame.tree.nested(node)
         items = self.eval(node.generators[0].iter)
-        return generators.Generator(self, tree, {OUTERMOST: items}, self.frame, quiet=True)
+        quiet = not (purity.tree_acts(tree, self.frame) or purity.acts(items))
+        return generators.Generator(self, tree, {OUTERMOST: items}, self.frame, quiet)
 
     def call_expression(self, node: gast.Call) -> Any:
         fn = self.eval(node.func)
@@ -1719,24 +1727,18 @@ def _runs(domain: Range) -> bool:
     )
 
 
-def _may_change_items(node: Any) -> bool:
-    """Whether a loop's body stores into items or calls anything."""
-    return any(
-        isinstance(n, gast.Call)
-        or (isinstance(n, (gast.Subscript, gast.Attribute)) and isinstance(n.ctx, gast.Store))
-        or isinstance(n, (gast.AugAssign, gast.BinOp, gast.UnaryOp, gast.Compare))
-        for n in gast.walk(node)
-    )
+def _is_flag(place: tuple[int, str], frames: list[Frame]) -> bool:
+    """Whether a name steers exits; in a loop with `yield` it may be known never to be set."""
+    depth, name = place
+    return depth >= 0 and name in frames[depth].tree.flags
 
 
 for _part in (iteration, iterators, ordering, functions, mappings, object_functions, contexts):
     operations.SPECIAL.update(_part.MEANING)
 
 
-def _nonlocal_names(tree: Tree) -> list[str]:
-    return [
-        n for part in gast.walk(tree.node) if isinstance(part, gast.Nonlocal) for n in part.names
-    ]
+def _nonlocal_names(node: Any) -> list[str]:
+    return [n for part in gast.walk(node) if isinstance(part, gast.Nonlocal) for n in part.names]
 
 
 def resolve(
