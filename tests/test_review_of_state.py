@@ -3,11 +3,14 @@
 Each program gave a wrong value or gradient without an error once, or code that failed.
 """
 
+import contextlib
 import functools
 import itertools
 
 import pytest
 
+from adcompiler import grad
+from adcompiler.errors import AdcompilerError
 from tests.test_review import X, check
 
 
@@ -160,3 +163,251 @@ def a_counter_in_a_partial(x):
 @pytest.mark.parametrize("x", [X, X * 0.3, X[:3]])
 def test_functions_keep_the_variables_of_calls_that_are_over(f, x):
     check(f, x, must_compile=True)
+
+
+class Pair:
+    def __init__(self, a, b):
+        self.a = a
+        self.b = b
+
+
+def cleans_up(pair, xs):
+    try:
+        for v in xs:
+            pair.a = pair.a * 0.5 + v * v
+            yield v
+    finally:
+        pair.b = pair.b * pair.a
+
+
+def cleans_up_twice(pair, xs):
+    for v in xs:
+        try:
+            try:
+                yield v * pair.b
+            finally:
+                pair.b = pair.b * 2
+        finally:
+            pair.b = pair.b + pair.a
+
+
+GENERATORS = [cleans_up, cleans_up_twice]
+
+
+@pytest.mark.parametrize("generator", GENERATORS)
+@pytest.mark.parametrize("x", [X, X * 0.3, X[:3], -X])
+def test_a_generator_that_is_left_early_runs_its_finally(generator, x):
+    def left_by_break(x):
+        pair = Pair(x[0], x[1])
+        s = 0.0
+        for v in generator(pair, x):
+            s = s * 0.4 + v
+            if s < -0.5:
+                break
+        return s * pair.a + pair.b
+
+    def left_by_return(x):
+        pair = Pair(x[0], x[1])
+
+        def found():
+            for v in generator(pair, x):
+                if v < 0:
+                    return v * 2
+            return pair.a
+
+        return found() * pair.b
+
+    def left_by_any(x):
+        pair = Pair(x[0], x[1])
+        if any(v < 0 for v in generator(pair, x)):
+            return pair.b * pair.a
+        return pair.b
+
+    def left_by_zip(x):
+        pair = Pair(x[0], x[1])
+        s = 0.0
+        for k, v in zip(range(2), generator(pair, x), strict=False):
+            s += v * k
+        return pair.b * pair.a + s
+
+    def left_by_next(x):
+        pair = Pair(x[0], x[1])
+        return next(generator(pair, x)) + pair.b * pair.a
+
+    def left_by_an_exception(x):
+        pair = Pair(x[0], x[1])
+        s = 0.0
+        try:
+            for v in generator(pair, x):
+                s += v
+                if v < 0:
+                    raise ValueError
+        except ValueError:
+            s = s * pair.b
+        return s + pair.b
+
+    for f in (left_by_break, left_by_return, left_by_any, left_by_zip, left_by_next,
+              left_by_an_exception):  # fmt: skip
+        check(f, x, must_compile=True)
+
+
+@pytest.mark.parametrize("generator", GENERATORS)
+def test_a_generator_with_a_name_is_closed_later(generator):
+    def f(x):
+        pair = Pair(x[0], x[1])
+        s = 0.0
+        walked = generator(pair, x)
+        for v in walked:
+            s = s * 0.4 + v
+            if s < -0.5:
+                break
+        return s + pair.b
+
+    with pytest.raises(AdcompilerError, match="before its end") as caught:
+        grad(f)(X)
+    assert "for x in" in caught.value.remedy and caught.value.position is not None
+
+
+def test_a_generator_cleans_up_before_the_finally_around_its_loop():
+    def returned(x, pair):
+        try:
+            for v in cleans_up(pair, x):
+                if v < 0:
+                    return v
+            return pair.a
+        finally:
+            pair.b = pair.b + 1.0
+
+    def delegated(pair, x):
+        try:
+            yield from cleans_up(pair, x)
+        finally:
+            pair.b = pair.b + 1.0
+
+    def by_return(x):
+        pair = Pair(x[0], x[1])
+        return returned(x, pair) * pair.b
+
+    def by_break(x):
+        pair = Pair(x[0], x[1])
+        s = 0.0
+        for v in delegated(pair, x):
+            s = s + v
+            if s < 0:
+                break
+        return s * pair.b
+
+    for f in (by_return, by_break):
+        with pytest.raises(AdcompilerError, match="inside of a `try` with `finally`") as caught:
+            grad(f)(X)
+        assert "break" in caught.value.remedy and caught.value.position is not None
+
+
+class Minds:
+    def __init__(self, pair):
+        self.pair = pair
+
+    def __enter__(self):
+        return self.pair
+
+    def __exit__(self, kind, value, traceback):
+        self.pair.b = self.pair.b * (2 if kind is None else 3)
+
+
+class MindsNot(Minds):
+    def __exit__(self, *told):
+        self.pair.b = self.pair.b * 2
+
+
+@contextlib.contextmanager
+def handles(pair):
+    try:
+        yield pair
+    except ValueError:
+        pair.a = pair.a * 100
+        raise
+    else:
+        pair.b = pair.b * 2
+
+
+@contextlib.contextmanager
+def does_more(pair):
+    yield pair
+    pair.b = pair.b * 2
+
+
+@contextlib.contextmanager
+def does_more_inside(pair):
+    with does_more(pair) as same:
+        yield same
+
+
+@contextlib.contextmanager
+def always(pair):
+    try:
+        pair.a = pair.a + 1.0
+        yield pair
+    finally:
+        pair.b = pair.b * 2
+
+
+def left(manager):
+    def f(x):
+        pair = Pair(x[0], x[1])
+        for v in x:
+            try:
+                with manager(pair) as same:
+                    same.a = same.a + v
+                    if v < 0:
+                        raise ValueError
+                    same.a = same.a * 2
+            except ValueError:
+                pair.b = pair.b + pair.a
+        return pair.a * pair.b
+
+    return f
+
+
+@pytest.mark.parametrize("manager", [MindsNot, always])
+@pytest.mark.parametrize("x", [X, X * 0.3, X[:3]])
+def test_an_exception_leaves_a_manager_that_does_the_same_then(manager, x):
+    check(left(manager), x, must_compile=True)
+
+
+@pytest.mark.parametrize("manager", [Minds, handles, does_more, does_more_inside])
+def test_an_exception_does_not_leave_a_manager_that_minds(manager):
+    with pytest.raises(AdcompilerError, match="leaves a `with` and is caught") as caught:
+        grad(left(manager))(X)
+    assert "finally" in caught.value.remedy
+    assert caught.value.position is not None
+
+
+@pytest.mark.parametrize("manager", [Minds, does_more, does_more_inside, MindsNot, always])
+def test_a_generator_is_not_closed_inside_a_manager_that_minds(manager):
+    def walks(pair, x):
+        with manager(pair) as same:
+            for v in x:
+                yield v * same.b
+
+    def to_the_end(x):
+        pair = Pair(x[0], x[1])
+        s = 0.0
+        for v in walks(pair, x):
+            s = s * 0.4 + v
+        return s * pair.b + pair.a
+
+    def not_to_the_end(x):
+        pair = Pair(x[0], x[1])
+        s = 0.0
+        for v in walks(pair, x):
+            s = s * 0.4 + v
+            if s < 0:
+                break
+        return s * pair.b + pair.a
+
+    check(to_the_end, X, must_compile=True)
+    if manager in (MindsNot, always):
+        check(not_to_the_end, X, must_compile=True)
+    else:
+        with pytest.raises(AdcompilerError, match="`yield` inside a `with`"):
+            grad(not_to_the_end)(X)

@@ -3,12 +3,16 @@
 Some managers leave values alone and are dropped. Those of the user's classes run their `__enter__`
 and `__exit__`; a `contextlib.contextmanager` is a generator, and the block stands in place of its
 `yield`. A manager that swallows exceptions is followed as far as none is raised: those that are go
-through to the caller, as with `try`.
+through to the caller, as with `try`. An exception that a `try` around catches may leave the block
+only if the manager does the same then as at the end of the block.
 """
 
 from __future__ import annotations
 
+import ast
 import contextlib
+import inspect
+import textwrap
 import types as python_types
 import warnings
 from collections.abc import Callable
@@ -31,13 +35,45 @@ SILENT = (np.errstate, np.printoptions, warnings.catch_warnings, contextlib.supp
 
 def run(resolver: Resolver, node: gast.With, items: list, body: Callable[[], None]) -> None:
     """`with items: body`."""
+    resolver.managers.append(None)
+    try:
+        _run(resolver, node, items, body)
+    finally:
+        resolver.managers.pop()
+
+
+def left_by_an_exception(resolver: Resolver, count: int) -> Constant:
+    """An exception that is caught leaves so many blocks."""
+    for name in filter(None, resolver.managers[-count:]):
+        raise resolver.error(
+            "an exception that leaves a `with` and is caught",
+            f"what `{name}` does then is not what it does at the end of the block",
+            "let `__exit__` not read its arguments, or end a context manager with "
+            "`try: yield ... finally: ...`",
+        )
+    return Constant(None)
+
+
+def _minds(resolver: Resolver, node: gast.With, name: str) -> None:
+    """The manager of this name does something else if an exception leaves the block."""
+    resolver.managers[-1] = resolver.managers[-1] or name
+    may_be_closed = bool(resolver.consumers) and resolver.consumers[-1].stop is not None
+    if may_be_closed and any(isinstance(part, gast.Yield) for part in gast.walk(node)):
+        raise resolver.error(
+            "`yield` inside a `with`",
+            f"what `{name}` does if the loop is left early is not what it does at the end",
+            "yield outside of the block, or walk the generator to its end",
+        )
+
+
+def _run(resolver: Resolver, node: gast.With, items: list, body: Callable[[], None]) -> None:
     if not items:
         body()
         return
     item, *rest = items
 
     def inside() -> None:
-        run(resolver, node, rest, body)
+        _run(resolver, node, rest, body)
 
     def bind(value: Any) -> None:
         if item.optional_vars is not None:
@@ -56,6 +92,8 @@ def run(resolver: Resolver, node: gast.With, items: list, body: Callable[[], Non
             return
         generator = _generator_of(resolver, fn, context)
         if generator is not None:
+            if not _only_cleans_up(generator.tree.function):
+                _minds(resolver, node, generator.tree.name)
             _in_place_of_yield(resolver, generator, bind, inside)
             return
     manager = resolver.eval(context)
@@ -74,6 +112,8 @@ def run(resolver: Resolver, node: gast.With, items: list, body: Callable[[], Non
     if entered is NotImplemented:
         raise resolver.error(f"`with` of a `{manager.cls.__name__}`", "it has no `__enter__`")
     bind(entered)
+    if _reads_exceptions(manager.cls):
+        _minds(resolver, node, manager.cls.__name__)
     inside()
     if not resolver.dead:
         instances.method(resolver, manager, "__exit__", [Constant(None)] * 3, {})
@@ -100,6 +140,34 @@ def _check_silent(resolver: Resolver, node: gast.With, manager: Any, call: gast.
                     "which statements are skipped is not followed",
                     "write `try` and `except`",
                 )
+
+
+def _reads_exceptions(cls: type) -> bool:
+    """Whether the `__exit__` of a class is told about exceptions, or may swallow them."""
+    found = instances.found_on(cls, "__exit__")
+    if not isinstance(found, python_types.FunctionType):
+        return True
+    node = parse(found).node
+    told = [*node.args.posonlyargs, *node.args.args][1:] + [node.args.vararg, node.args.kwarg]
+    names = {a.id for a in told if a is not None}
+    for part in gast.walk(gast.Module(node.body, [])):
+        if isinstance(part, gast.Name) and part.id in names:
+            return True
+        if isinstance(part, gast.Return) and not (
+            part.value is None or isinstance(part.value, gast.Constant) and not part.value.value
+        ):
+            return True
+    return False
+
+
+def _only_cleans_up(function: python_types.FunctionType) -> bool:
+    """Whether a generator ends with `try: ...; yield ...` and `finally`."""
+    tree = ast.parse(textwrap.dedent(inspect.getsource(function))).body[0]
+    last = tree.body[-1] if isinstance(tree, ast.FunctionDef) else None
+    if not isinstance(last, ast.Try) or last.handlers or last.orelse:
+        return False
+    end = last.body[-1]
+    return isinstance(end, ast.Expr) and isinstance(end.value, ast.Yield)
 
 
 def _generator_of(resolver: Resolver, fn: Any, call: gast.Call) -> Any:

@@ -11,11 +11,13 @@ from typing import Any
 
 import gast
 
-from adcompiler.ir.exits import Refuse
+from adcompiler.ir.exits import Closed, Refuse
 from adcompiler.ir.names import Fresh, all_names
 
 _NESTED = (gast.FunctionDef, gast.AsyncFunctionDef, gast.Lambda, gast.ClassDef)
 _EXITS = (gast.Return, gast.Break, gast.Continue)
+_LEAVING = (gast.Return, gast.Raise, gast.Yield, gast.YieldFrom)
+"""What may leave the loops around it; a generator may be closed at a `yield`."""
 
 
 def desugar(function: gast.FunctionDef, refuse: Refuse) -> gast.FunctionDef:
@@ -52,11 +54,33 @@ class Thrown(gast.expr):
         self.exc = exc
 
 
+class Leaving(gast.expr):
+    """An exception leaves the innermost `count` blocks of `with`; a statement of its own."""
+
+    _fields = ()
+    _attributes = ("lineno", "col_offset", "end_lineno", "end_col_offset")
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+
+
+class LeftBeforeFinally(gast.expr):
+    """What a loop walks that may be left from inside by way of a `finally` around it."""
+
+    _fields = ("value",)
+    _attributes = ("lineno", "col_offset", "end_lineno", "end_col_offset")
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+
 class _Desugar:
     def __init__(self, refuse: Refuse, taken: frozenset[str] | set[str]) -> None:
         self.refuse = refuse
         self.fresh = Fresh(set(taken))
         self.taken = set(taken)
+        self.closing_yields: list[Any] = []
+        """Those behind which a `finally` stands for when the generator is closed there."""
 
     def statements(self, body: list[Any]) -> list[Any]:
         return [new for s in body for new in self.statement(s)]
@@ -123,6 +147,15 @@ class _Desugar:
                 return [*copy.deepcopy(final), s]
             case gast.Break() | gast.Continue() if not inside:
                 return [*copy.deepcopy(final), s]
+            case gast.Expr(value=gast.Yield()) if not any(s is y for y in self.closing_yields):
+                self.closing_yields.append(s)
+                leave = [*copy.deepcopy(final), _at(s, gast.Return(None))]
+                return [s, _at(s, gast.If(_at(s, Closed()), leave, []))]
+            case gast.Expr(value=gast.YieldFrom(value=items)):
+                item = self.fresh("item")
+                given = _at(s, gast.Expr(_at(s, gast.Yield(_name(item, gast.Load(), s)))))
+                loop = gast.For(_name(item, gast.Store(), s), items, [given], [], None)
+                return self.close(_at(s, loop), final, inside)
             case gast.If():
                 then = self.closing(s.body, final, inside)
                 return [_at(s, gast.If(s.test, then, self.closing(s.orelse, final, inside)))]
@@ -131,7 +164,10 @@ class _Desugar:
             case gast.For():
                 block = self.closing(s.body, final, True)
                 other = self.closing(s.orelse, final, inside)
-                return [_at(s, gast.For(s.target, s.iter, block, other, None))]
+                walked = s.iter
+                if any(isinstance(inner, _LEAVING) for inner in _inside(s.body)):
+                    walked = _at(walked, LeftBeforeFinally(walked))
+                return [_at(s, gast.For(s.target, walked, block, other, None))]
             case gast.While():
                 block = self.closing(s.body, final, True)
                 return [_at(s, gast.While(s.test, block, self.closing(s.orelse, final, inside)))]
@@ -317,6 +353,8 @@ class _Catch:
         self.error, self.handler = fresh("error"), fresh("handler")
         self.broke: str | None = None
         self.went_on: str | None = None
+        self.withs = 0
+        """How many `with` of the body are around."""
 
     def whole(self, body: list[Any], orelse: list[Any]) -> list[Any]:
         s = self.s
@@ -362,7 +400,10 @@ class _Catch:
                 then, other = self.lifted(s.body, inside), self.lifted(s.orelse, inside)
                 return [_at(s, gast.If(s.test, then, other))]
             case gast.With():
-                return [_at(s, gast.With(s.items, self.lifted(s.body, inside), None))]
+                self.withs += 1
+                block = self.lifted(s.body, inside)
+                self.withs -= 1
+                return [_at(s, gast.With(s.items, block, None))]
             case gast.For() | gast.While():
                 if not any(isinstance(inner, gast.Raise) for inner in _inside([s])):
                     return [s]
@@ -389,6 +430,8 @@ class _Catch:
         rest: list[Any] = [_at(s, gast.Raise(error, None))]
         for k, handler in reversed(list(enumerate(self.s.handlers))):
             leave = [self.assign(self.handler, k), _at(s, gast.Break())]
+            if self.withs:
+                leave.insert(0, _at(s, gast.Expr(_at(s, Leaving(self.withs)))))
             if handler.type is None:
                 rest = leave
             else:

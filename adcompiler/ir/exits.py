@@ -35,6 +35,7 @@ the end of a block that runs through, and what to assign at an exit of each kind
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NoReturn
@@ -74,6 +75,8 @@ class Reduction:
     """By the `id` of the loop, the flag of its final `if stop: break`; absent if it has none."""
     closed: str | None
     """In a generator, the flag that whoever walks it sets at a `yield` in order to walk no more."""
+    cleans_up: bool
+    """Whether a generator has something to do when it is closed."""
 
 
 def reduce(function: gast.FunctionDef, refuse: Refuse, taken: frozenset[str]) -> Reduction:
@@ -91,6 +94,7 @@ def reduce(function: gast.FunctionDef, refuse: Refuse, taken: frozenset[str]) ->
         reducer.tests,
         reducer.stops,
         reducer.closed,
+        reducer.cleans_up,
     )
 
 
@@ -107,6 +111,13 @@ class _Scope:
     """At an exit of each kind: `break`, `continue`, `return`, and `end`, a failed `while` test."""
     origin: Any
     """The statement whose place the assignments at the end of the block carry."""
+
+
+class Closed(gast.expr):
+    """Whether the generator is closed at the `yield` before."""
+
+    _fields = ()
+    _attributes = ("lineno", "col_offset", "end_lineno", "end_col_offset")
 
 
 class _Returned(gast.AST):
@@ -138,6 +149,7 @@ class _Reducer:
         self.tests: dict[int, WhileTest] = {}
         self.stops: dict[int, str] = {}
         self.closed: str | None = None
+        self.cleans_up = False
         self._result = ""
         self._flag_of: dict[Any, str] = {}  # branches on a flag, made here
         self._read: set[str] = set()  # flags that an emitted branch tests
@@ -163,18 +175,21 @@ class _Reducer:
     def simplify(self, statements: list[Any]) -> list[Any]:
         """Without `pass`, dead code, annotations and chained targets; blocks are new lists."""
         simple: list[Any] = []
-        for s in statements:
+        for s, after in itertools.zip_longest(statements, statements[1:]):
             match s:
                 case gast.Pass() | gast.Expr(value=gast.Constant()):
                     continue
                 case gast.Expr(value=gast.Yield()):
-                    simple += self.yield_(s)
+                    simple += self.yield_(s, after)
                 case gast.Expr(value=gast.YieldFrom(value=items)):
                     simple += self.simplify([self.yield_from(s, items)])
                 case gast.AnnAssign():
                     simple += self.annotated(s)
                 case gast.Assign() if len(s.targets) > 1:
                     simple += self.chained(s)
+                case gast.If(test=Closed()):
+                    self.cleans_up = True
+                    simple.append(_at(s, gast.If(_load(self.closed), self.simplify(s.body), [])))
                 case gast.If():
                     branches = self.simplify(s.body), self.simplify(s.orelse)
                     simple.append(_at(s, gast.If(s.test, *branches)))
@@ -193,10 +208,12 @@ class _Reducer:
                 break
         return simple
 
-    def yield_(self, s: gast.Expr) -> list[Any]:
+    def yield_(self, s: gast.Expr, after: Any) -> list[Any]:
         """A `yield`, after which the generator may be closed."""
         if self.closed is None:
             self.closed = self.flag("closed")
+        if isinstance(after, gast.If) and isinstance(after.test, Closed):
+            return [s]
         return [s, _at(s, gast.If(_load(self.closed), [gast.Return(None)], []))]
 
     def yield_from(self, s: gast.Expr, items: Any) -> gast.For:

@@ -31,7 +31,7 @@ from adcompiler import errors
 from adcompiler.ir import heap
 from adcompiler.ir.abstract import Sequence
 from adcompiler.ir.nodes import Constant
-from adcompiler.ir.parse import yields
+from adcompiler.ir.parse import OUTERMOST, yields
 
 if TYPE_CHECKING:
     from adcompiler.ir.resolve import Frame, Resolver
@@ -95,6 +95,7 @@ def walk(resolver: Resolver, generator: Generator, node: gast.For) -> None:
     assert frame is not None
     if stop is not None:
         frame.env[stop] = Constant(False)
+        _check_cleaning_up(resolver, generator)
 
     def take(item: Any) -> None:
         resolver.enter(node)
@@ -102,6 +103,32 @@ def walk(resolver: Resolver, generator: Generator, node: gast.For) -> None:
         resolver.execute_all(body)
 
     _run(resolver, generator, Consumer(frame, node, stop, take))
+
+
+def _check_cleaning_up(resolver: Resolver, generator: Generator) -> None:
+    """A generator that nobody can walk on is closed where the loop is left, and only then."""
+    frames = [frame for frame in resolver.frames if not frame.hidden]
+    named = [v for f in frames for name, v in f.env.items() if name != OUTERMOST]
+    held = [part for v in named if isinstance(v, Generator) for part in (v, *_kept(v))]
+    if generator.tree.cleans_up and any(part is generator for part in held):
+        raise resolver.error(
+            f"a loop that may leave the generator `{generator.tree.name}` before its end",
+            "the generator has a `finally`, which runs when its name is gone, not here",
+            "write the call of the generator in the loop: `for x in generator(...)`",
+        )
+
+
+def without_clean_up(resolver: Resolver, walked: Any) -> Any:
+    """What is walked by a loop that is left by way of a `finally`, which is written in the loop."""
+    if isinstance(walked, Generator):
+        for part in (walked, *_kept(walked)):
+            if isinstance(part, Generator) and part.tree.cleans_up:
+                raise resolver.error(
+                    f"the generator `{part.tree.name}` inside of a `try` with `finally`",
+                    "if the loop is left, its own `finally` runs first, which is not followed",
+                    "leave the loop with `break`, and return or raise behind it",
+                )
+    return walked
 
 
 def _run(resolver: Resolver, generator: Generator, consumer: Consumer) -> None:

@@ -79,6 +79,8 @@ class Tree:
     """Whether calling it makes a generator."""
     closed: str | None
     """Of a generator: the flag that is set at a `yield` after which it is not walked on."""
+    cleans_up: bool
+    """Whether a generator has something to do then."""
     text: Text
     _code: _Code
 
@@ -258,6 +260,7 @@ def _tree(
         code.guarded,
         generator,
         made.closed,
+        made.cleans_up,
         code.text,
         code,
     )

@@ -45,7 +45,7 @@ from adcompiler.ir import (
 )
 from adcompiler.ir import types as T
 from adcompiler.ir.abstract import Closure, Items, Leaf, Mismatch, Static
-from adcompiler.ir.desugar import Thrown
+from adcompiler.ir.desugar import Leaving, LeftBeforeFinally, Thrown
 from adcompiler.ir.guards import CONTAINERS, Guard, NeedGrowing, NeedStatic, NeedUnroll, contents_of
 from adcompiler.ir.infer import dim_of
 from adcompiler.ir.joins import Arm, Conflict, Join
@@ -178,6 +178,8 @@ class Resolver:
         """How many loops around are being interpreted."""
         self.born_in: dict[Value, int] = {}
         """In how many loops a list was made."""
+        self.managers: list[str | None] = []
+        """Of each `with` around, innermost last: what minds exceptions that leave its block."""
         self.dead = False
         """After a `raise`: the rest of the block is not reached."""
         self.object_classes: Callable[[Function], Any]
@@ -1390,6 +1392,10 @@ class Resolver:
                 return self.formatted(node)
             case gast.Starred():
                 raise self.unsupported(node, "starred expression here")
+            case LeftBeforeFinally(value=value):
+                return generators.without_clean_up(self, self.eval(value))
+            case Leaving(count=count):
+                return contexts.left_by_an_exception(self, count)
             case Thrown():
                 value = self.exception(node)
                 if isinstance(value, Constant) and isinstance(value.value, type):
