@@ -1653,7 +1653,7 @@ SMALL = np.array([250, 10, 200, 90, 255], np.uint8)
         lambda x, u: np.sum(np.gradient(u, x[0]) * x),
         lambda x, u: np.sum(np.gradient(u, np.cumsum(x * x)) * x),
         lambda x, u: np.sum(np.median(u[:4]) * x),
-        lambda x, u: np.sum(np.interp(x * 20, np.arange(5) * 10, u) * x),
+        lambda x, u: np.sum(np.interp(x * 21, np.arange(5) * 10, u) * x),
         lambda x, u: np.sum(np.average(u, weights=u) * x),
     ],
 )
@@ -1683,3 +1683,35 @@ def test_35_samples_of_interp_that_have_no_slope(f):
 )
 def test_36_insert_takes_the_kind_of_the_array_and_every_index(f):
     check(f, X, must_compile=True)
+
+
+def _choices_are_broadcast(x):
+    return np.sum(np.choose(np.array([[0, 1, 0, 1, 1]]), [x, x[0]]) * np.choose([0, 1, 1], S[:2])[2])
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        _choices_are_broadcast,
+        lambda x: np.linalg.vector_norm(np.outer(x, x) + S[0, 0], axis=(0, 1)) * x[0],
+        lambda x: np.sum(np.linalg.vector_norm(S * x[:3], keepdims=True, ord=3)),
+        lambda x: np.linalg.lstsq(np.outer(x, x) + np.diag(x), x, rcond=0.3)[0] @ x,
+        lambda x: np.sum(np.linalg.pinv(np.outer(x, x) + np.diag(x), rcond=0.3)),
+    ],
+)
+def test_37_arguments_of_compositions_are_heard(f):
+    check(f, X)
+
+
+def test_38_adjoints_of_joined_parts_of_unknown_rank():
+    def f(x):
+        a = np.stack((x, x * x, np.sin(x)))
+        return np.sum(np.cov(a, a**2, aweights=a[2] ** 2) ** 2)
+
+    check(grad_along(f), X, must_compile=True)
+
+
+def grad_along(f):
+    """The slope of a function along a fixed direction: its gradient is one of second order."""
+    direction = np.array([0.3, -0.2, 0.5, 0.4, -0.1])
+    return lambda x: jvp(f, (x,), (direction,))[1]

@@ -625,10 +625,10 @@ def _unconcatenate_type(args: list, keywords: dict, fresh: Callable[[], Any]) ->
     joined, lengths = type_of(args[0]), args[1]
     axis = args[2] if len(args) > 2 else keywords.get("axis", Constant(0))
     place = axis.value if isinstance(axis, Constant) else None
-    if not isinstance(joined, Array) or not joined.shape or not isinstance(lengths, (list, tuple)):
+    if not isinstance(lengths, (list, tuple)):
         raise Undecided
-    if type(place) is not int:
-        raise Undecided
+    if not isinstance(joined, Array) or not joined.shape or type(place) is not int:
+        return [T.Unknown() for _ in lengths]
     parts = []
     for length in lengths:
         shape = list(joined.shape)

@@ -602,7 +602,10 @@ def _selected(last, conditions, choices, default):
 def choose(a, choices, mode="raise"):
     if mode != "raise":
         raise NotImplementedError("np.choose with mode=: np.clip or `%` of the index")
-    return np.take_along_axis(np.stack(choices), np.expand_dims(a, 0), axis=0)[0]
+    if isinstance(choices, (list, tuple)):
+        choices = np.stack(np.broadcast_arrays(a, *choices)[1:])
+    places = np.broadcast_to(a, np.shape(choices)[1:])
+    return np.take_along_axis(choices, np.expand_dims(places, 0), axis=0)[0]
 
 
 @composition(np.compress)
@@ -960,11 +963,17 @@ def qr(a, mode="reduced"):
 
 @composition(np.linalg.pinv)
 def pinv(a, rcond=None, hermitian=False, *, rtol=None):
+    if rcond is not None or rtol is not None:
+        raise NotImplementedError(
+            "singular values that are cut off though they are not 0 have a derivative: leave it out"
+        )
     raise NotImplementedError("np.linalg.pinv with hermitian=: leave it out")
 
 
 @composition(np.linalg.lstsq)
 def lstsq(a, b, rcond=None):
+    if rcond is not None:
+        raise NotImplementedError("np.linalg.lstsq with rcond=: leave it out")
     x = np.linalg.pinv(a) @ b
     # NumPy has no residuals where it finds an exact solution; these are 0 then.
     misses = np.sum(np.square(b - a @ x), axis=0, keepdims=np.ndim(b) == 1)
@@ -984,11 +993,9 @@ def cond(x, p=None):
 
 @composition(np.linalg.vector_norm)
 def vector_norm(x, /, *, axis=None, keepdims=False, ord=2):
-    if axis is None and np.ndim(x) > 1:
-        if keepdims:
-            raise NotImplementedError("a norm over all axes with keepdims=: name the axis")
-        return np.linalg.norm(np.ravel(x), ord)
-    return np.linalg.norm(x, ord, 0 if axis is None else axis, keepdims)
+    if axis is None or isinstance(axis, tuple):
+        return _kept(np.linalg.norm(_joined(x, axis), ord, 0), x, axis, keepdims)
+    return np.linalg.norm(x, ord, axis, keepdims)
 
 
 @composition(np.linalg.matrix_norm)

@@ -204,9 +204,9 @@ def _(a_dot, out):
     return moved - np.matmul(q, change - turn), np.matmul(change - turn, r)
 
 
-# Where the rank does not change.
+# Where the rank does not change, and what counts as 0 is 0.
 @rule(np.linalg.pinv, real=True)
-def pinv(g, a, out, rcond=None, rtol=None):
+def pinv(g, a, out):
     back = np.swapaxes(out, -1, -2)
     turned = np.swapaxes(g, -1, -2)
     inner = np.matmul(back, np.matmul(g, back))
