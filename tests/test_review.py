@@ -1686,7 +1686,8 @@ def test_36_insert_takes_the_kind_of_the_array_and_every_index(f):
 
 
 def _choices_are_broadcast(x):
-    return np.sum(np.choose(np.array([[0, 1, 0, 1, 1]]), [x, x[0]]) * np.choose([0, 1, 1], S[:2])[2])
+    taken = np.choose(np.array([[0, 1, 0, 1, 1]]), [x, x[0]])
+    return np.sum(taken * np.choose([0, 1, 1], S[:2])[2])
 
 
 @pytest.mark.parametrize(
