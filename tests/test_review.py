@@ -1716,3 +1716,38 @@ def grad_along(f):
     """The slope of a function along a fixed direction: its gradient is one of second order."""
     direction = np.array([0.3, -0.2, 0.5, 0.4, -0.1])
     return lambda x: jvp(f, (x,), (direction,))[1]
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.int16, np.int64, bool])
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x, u: np.sum(-u * x),
+        lambda x, u: np.sum(2 * u * x * x),
+        lambda x, u: x @ (3 * u) - np.sum(2 * (x * (2 * u))),
+        lambda x, u: np.sum((u - 2 * u) * x**2),
+        lambda x, u: np.cbrt(u) @ x,
+    ],
+)
+def test_39_algebra_on_small_integers(f, dtype):
+    u = SMALL.astype(dtype)
+    if dtype is bool:
+        u, f = SMALL, lambda x, u: np.sum((u > 100) * x) + (u > 100) @ x
+    check(f, X, u, must_compile=True)
+    assert grad(f)(X, u).dtype == float
+    tangent = np.cos(X)
+    np.testing.assert_allclose(jvp(f, (X, u), (tangent, 0 * u))[1], grad(f)(X, u) @ tangent)
+    np.testing.assert_allclose(
+        hessian(f)(X, u), numeric_hessian(lambda x: f(x, u), X), rtol=1e-4, atol=1e-4
+    )
+
+
+def numeric_hessian(f, x):
+    return np.stack([numeric(lambda y: grad(f)(y)[k], x) for k in range(len(x))])  # noqa: B023
+
+
+def test_40_an_adjoint_has_the_precision_of_its_argument():
+    single = X.astype(np.float32)
+    assert grad(lambda x: np.sum(np.pad(x, 1)))(single).dtype == np.float32
+    assert grad(lambda x: np.sum(x @ single))(X).dtype == np.float64
+    assert grad(lambda x: np.sum(x * x @ X))(single).dtype == np.float32

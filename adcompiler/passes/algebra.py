@@ -35,7 +35,7 @@ from adcompiler.ir.nodes import (
     substitute,
     walk,
 )
-from adcompiler.passes.builder import ARITHMETIC, Builder, number
+from adcompiler.passes.builder import ARITHMETIC, Builder, is_whole, number, wraps
 
 SUMS = {operator.add, operator.sub}
 
@@ -151,6 +151,8 @@ class _Algebra:
         signs = (sign, sign if fn is operator.add else -sign)
         for part, s in zip(op.args, signs, strict=True):
             inner = self.builder.definition.get(part) if isinstance(part, Value) else None
+            if wraps(part):
+                inner = None
             if inner is not None and self.home.get(part) is block:
                 inner_fn = ARITHMETIC.get(inner.fn, inner.fn)
                 if inner_fn in SUMS and len(inner.args) == 2 and self.uses[part] <= 1:
@@ -159,7 +161,8 @@ class _Algebra:
                 if inner_fn is operator.neg:
                     found.append((-s, inner.args[0]))
                     continue
-                if inner_fn is operator.mul and number(inner.args[0]) is not None:
+                whole = is_whole(inner.args[-1]) and not is_whole(part)  # 1.0 times integers
+                if inner_fn is operator.mul and number(inner.args[0]) is not None and not whole:
                     found.append((s * number(inner.args[0]), inner.args[1]))
                     continue
             found.append((s, part))

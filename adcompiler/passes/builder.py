@@ -226,6 +226,8 @@ class Builder(Resolver):
     def made_by(self, x: Any, fn: Callable) -> list | None:
         """The arguments of the operation that made `x`, if it is `fn`."""
         definition = self.definition.get(x) if isinstance(x, Value) else None
+        if wraps(x):
+            return None
         if definition is not None and ARITHMETIC.get(definition.fn, definition.fn) is fn:
             return definition.args
         return None
@@ -240,12 +242,14 @@ class Builder(Resolver):
                     return y
                 if b == 1 and not (isinstance(b, float) and is_whole(x)):
                     return x
-                if a == -1:
+                if a == -1 and not (isinstance(a, float) and is_whole(y)):
                     return self.op(operator.neg, y)
-                if b == -1:
+                if b == -1 and not (isinstance(b, float) and is_whole(x)):
                     return self.op(operator.neg, x)
                 if b is not None and is_number_like(x):
                     return self.op(operator.mul, y, x)
+                if wraps(x) or wraps(y):
+                    return None
                 if a is not None:
                     inner = self.made_by(y, operator.mul)
                     if inner is not None and number(inner[0]) is not None:
@@ -364,6 +368,11 @@ def is_whole(operand: Any) -> bool:
     """Whether it holds integers or booleans: 1.0 times that is of another kind."""
     kind = type_of(operand)
     return isinstance(kind, (T.Scalar, T.Array)) and kind.kind in ("int", "bool")
+
+
+def wraps(operand: Any) -> bool:
+    """Whether it holds integers of less than 64 bits, whose sums are not those of numbers."""
+    return is_whole(operand) and type_of(operand).dtype not in (None, "int64")
 
 
 def is_scalar(operand: Any) -> bool:

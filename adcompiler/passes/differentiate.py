@@ -496,6 +496,7 @@ class _Reverse:
             return
         if _is_complex(type_of(g)) and _is_real(operand.type):
             g = self.writer.op(np.real, g)
+        g = self.in_precision_of(operand, g)
         self.name_adjoint(g, operand)
         if operand in self.buffered:
             self.writer.add(Accumulate(self.buffer(operand), (), g))
@@ -509,6 +510,14 @@ class _Reverse:
         total = self.writer.op(operator.add, old, g)
         self.name_adjoint(total, operand)
         self.adjoint[operand] = total
+
+    def in_precision_of(self, operand: Value, g: Operand) -> Operand:
+        """An adjoint of an array as an array of that kind: a factor may be of another."""
+        mine, wanted = type_of(g), operand.type
+        if isinstance(mine, T.Array) and isinstance(wanted, T.Array) and wanted.kind == "float":
+            if None not in (mine.dtype, wanted.dtype) and mine.dtype != wanted.dtype:
+                return self.writer.op(runtime.cast, g, operand)
+        return g
 
     def name_adjoint(self, g: Operand, operand: Value) -> None:
         """Call a nameless adjoint after what it is the adjoint of."""
