@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from adcompiler import grad, hessian, jacfwd, jvp, value_and_grad
+from adcompiler import grad, hessian, jacfwd, jvp, tape, value_and_grad
 from adcompiler.errors import AdcompilerError
 
 X = np.array([0.3, -1.2, 2.1, 0.7, 1.5])
@@ -1751,3 +1751,37 @@ def test_40_an_adjoint_has_the_precision_of_its_argument():
     assert grad(lambda x: np.sum(np.pad(x, 1)))(single).dtype == np.float32
     assert grad(lambda x: np.sum(x @ single))(X).dtype == np.float64
     assert grad(lambda x: np.sum(x * x @ X))(single).dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: np.sum(x.astype(int) * x),
+        lambda x: np.sum(x, dtype=int) * x[0],
+        lambda x: np.cumsum(x, dtype=int) @ x,
+        lambda x: np.sum(x.astype(bool) * x),
+    ],
+)
+@pytest.mark.parametrize("derivative", [value_and_grad, tape.value_and_grad])
+def test_41_integers_have_no_derivative_on_either_engine(f, derivative):
+    check(f, X, derivative=derivative(f), must_compile=True)
+
+
+@pytest.mark.parametrize("turned", [lambda a: a.T, lambda a: a[:, ::2]])
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda a, x: np.put(a, [1, -2, 1], x[:3] ** 2),
+        lambda a, x: np.place(a, a > 0.8, x[:3] ** 2),
+        lambda a, x: np.putmask(a, a > 0.8, x[:3] ** 2),
+        lambda a, x: np.fill_diagonal(a, x[:2] ** 2),
+    ],
+)
+@pytest.mark.parametrize("derivative", [value_and_grad, tape.value_and_grad])
+def test_42_writing_to_what_is_not_contiguous_is_not_lost(write, turned, derivative):
+    def f(x):
+        a = np.outer(x[:3], x[:4]) + S[0, 1]
+        write(turned(a), x)
+        return np.sum(a * a * np.arange(12.0).reshape(3, 4))
+
+    check(f, X, derivative=derivative(f))

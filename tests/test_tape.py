@@ -158,7 +158,8 @@ def test_numpy_hands_its_functions_over(case):
             result = getattr(args[0], case.fn.__name__)(*args[1:], **case.kwargs)
         else:
             result = case.fn(*args, **case.kwargs)
-    assert all(type(r) is Array and r.node is not None for r in leaves(result))
+    recorded = [r for r in leaves(result) if np.asarray(unwrapped(r)).dtype.kind not in "iub"]
+    assert all(type(r) is Array and r.node is not None for r in recorded)
     for ours, theirs in zip(leaves(result), leaves(call(case)), strict=True):
         np.testing.assert_array_equal(unwrapped(ours), theirs)
 

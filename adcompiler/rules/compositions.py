@@ -1137,6 +1137,10 @@ def place(arr, mask, vals):
     flat[chosen] = _cycled(vals, np.size(chosen))
 
 
+FLAT_WRITERS = (put, put_along_axis, place)
+"""Those that write to `np.reshape(a, -1)`, which must be a view."""
+
+
 @composition(np.putmask)
 def putmask(a, mask, values):
     if np.ndim(values) > 0:

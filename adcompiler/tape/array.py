@@ -361,12 +361,24 @@ def _carried_out(function: Callable, args: tuple, kwargs: dict) -> Any:
     composition = book.composed(function, args, kwargs)
     if composition is None:
         return apply(Array, function, args, kwargs)
+    if composition in compositions.FLAT_WRITERS:
+        _check_layout(function, args[0] if args else next(iter(kwargs.values())))
     try:
         return composition(*args, **kwargs)
     except NotImplementedError as error:
         reason, _, remedy = str(error).partition(": ")
         what = f"`{getattr(function, '__name__', 'call')}` with these arguments"
         raise refused(what, reason, remedy) from None
+
+
+def _check_layout(function: Callable, a: Any) -> None:
+    """Refuse to write to an array through `reshape`, which would copy it."""
+    if isinstance(a, Array) and a.ndim > 1 and not a.value.flags.c_contiguous:
+        raise refused(
+            f"`{getattr(function, '__name__', 'call')}` of an array that is not contiguous",
+            "it writes by places in one axis, of which such an array has no view",
+            "write to a copy (`b = a.copy(order='C')`), and copy that back (`a[...] = b`)",
+        )
 
 
 def _short_way(ufunc: np.ufunc) -> Callable:

@@ -188,7 +188,7 @@ def apply(kind: type, fn: Callable, args: tuple, kwargs: dict[str, Any]) -> Any:
     layout.guard(fn, plain, plain_kwargs)
     out = fn(*plain, **plain_kwargs)
     node = layout.node(args, plain, kwargs, plain_kwargs, nodes, out)
-    if type(out) is ndarray and out.base is None and not may_view:
+    if type(out) is ndarray and out.base is None and not may_view and not is_whole(out):
         return made(kind, out, node)
     return with_derivative(kind, out, node, args)
 
@@ -200,7 +200,12 @@ def is_complex(value: Any) -> bool:
     return isinstance(value, complex) or getattr(value, "dtype", _BOOL).kind == "c"
 
 
-_BOOL = np.dtype(bool)
+def is_whole(value: Any) -> bool:
+    """Whether these are integers or booleans, which have no derivative."""
+    return getattr(value, "dtype", _FLOAT).kind in "iub"
+
+
+_BOOL, _FLOAT = np.dtype(bool), np.dtype(float)
 
 
 class _Layout:
@@ -375,6 +380,8 @@ def with_derivative(kind: type, out: Any, node: Node, args: tuple) -> Any:
     if isinstance(out, list | tuple):
         parts = [with_derivative(kind, part, Pick(node, k), args) for k, part in enumerate(out)]
         return type(out)(*parts) if hasattr(out, "_fields") else type(out)(parts)
+    if is_whole(out):
+        return without_derivative(kind, out, args)
     return _linked(made(kind, out, node), args)
 
 
