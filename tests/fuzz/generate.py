@@ -31,10 +31,25 @@ from tests.fuzz.writer import Writer
 ATTEMPTS = 60
 LARGEST = 1e4
 HEADER = "import math\n\nimport numpy as np\n\n\n"
-MATH = types.SimpleNamespace(
-    sin=np.sin, cos=np.cos, tanh=np.tanh, atan=np.arctan, exp=np.exp, sqrt=np.sqrt, log=np.log,
-    hypot=np.hypot,
-)  # fmt: skip
+
+
+def _of_both(name, ufunc):
+    """A function of `math` for numbers, and that of NumPy for what a tape follows."""
+    plain = getattr(math, name)
+
+    def function(*args):
+        return plain(*args) if all(isinstance(a, int | float) for a in args) else ufunc(*args)
+
+    return function
+
+
+MATH = types.SimpleNamespace(**{
+    name: _of_both(name, ufunc)
+    for name, ufunc in dict(
+        sin=np.sin, cos=np.cos, tanh=np.tanh, atan=np.arctan, exp=np.exp, sqrt=np.sqrt,
+        log=np.log, hypot=np.hypot,
+    ).items()
+})  # fmt: skip
 """What the tape, which does not see through `math`, takes for it."""
 
 COMPILED, TAPE = "from adcompiler import ", "from adcompiler.tape.functions import "
