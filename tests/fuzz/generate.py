@@ -43,13 +43,11 @@ def _of_both(name, ufunc):
     return function
 
 
-MATH = types.SimpleNamespace(**{
-    name: _of_both(name, ufunc)
-    for name, ufunc in dict(
-        sin=np.sin, cos=np.cos, tanh=np.tanh, atan=np.arctan, exp=np.exp, sqrt=np.sqrt,
-        log=np.log, hypot=np.hypot,
-    ).items()
-})  # fmt: skip
+UFUNCS = {
+    "sin": np.sin, "cos": np.cos, "tanh": np.tanh, "atan": np.arctan, "exp": np.exp,
+    "sqrt": np.sqrt, "log": np.log, "hypot": np.hypot,
+}  # fmt: skip
+MATH = types.SimpleNamespace(**{name: _of_both(name, fn) for name, fn in UFUNCS.items()})
 """What the tape, which does not see through `math`, takes for it."""
 
 COMPILED, TAPE = "from adcompiler import ", "from adcompiler.tape.functions import "
