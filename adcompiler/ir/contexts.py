@@ -23,6 +23,7 @@ import numpy as np
 
 from adcompiler.ir import generators, instances
 from adcompiler.ir.abstract import Instance
+from adcompiler.ir.meaning import Meaning
 from adcompiler.ir.nodes import Constant
 from adcompiler.ir.parse import parse
 
@@ -225,7 +226,7 @@ def ignored(resolver: Resolver, args: list, keywords: dict) -> Any:
     return Constant(None)
 
 
-MEANING: dict[Any, Callable] = {
+MEANING: dict[Any, Meaning] = {
     warnings.simplefilter: ignored,
     warnings.filterwarnings: ignored,
     warnings.resetwarnings: ignored,

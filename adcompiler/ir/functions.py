@@ -1,16 +1,16 @@
-"""Functions that make functions: those of `operator` and `functools`; see `iteration`."""
+"""Functions of `operator`, and functions that make functions: those of `functools`."""
 
 from __future__ import annotations
 
 import functools
 import operator
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from adcompiler.ir import operations
-from adcompiler.ir.abstract import Closure, Native
-from adcompiler.ir.iteration import (
-    Meaning,
-)
+from adcompiler.ir import attributes, calls, operations, subscripts
+from adcompiler.ir.abstract import Closure, Native, Partial
+from adcompiler.ir.infer import IN_PLACE
+from adcompiler.ir.meaning import Meaning
 from adcompiler.ir.names import declared_outside
 from adcompiler.ir.nodes import Constant
 
@@ -18,9 +18,29 @@ if TYPE_CHECKING:
     from adcompiler.ir.resolve import Resolver
 
 
+def _call_operator(fn: Callable) -> Callable:
+    def changed(resolver: Resolver, args: list, keywords: dict) -> Any:
+        return operations.in_place(resolver, fn, args[0], args[1])
+
+    return changed
+
+
+def _call_setitem(resolver: Resolver, args: list, keywords: dict) -> Any:
+    subscripts.set_item(resolver, args[0], args[1], args[2])
+    return Constant(None)
+
+
+def _call_getitem(resolver: Resolver, args: list, keywords: dict) -> Any:
+    return subscripts.get_item(resolver, args[0], args[1])
+
+
+def _call_partial(resolver: Resolver, args: list, keywords: dict) -> Any:
+    return Partial(args[0], tuple(args[1:]), dict(keywords))
+
+
 def _itemgetter(resolver: Resolver, args: list, keywords: dict) -> Any:
     def get(resolver: Resolver, given: list, keywords: dict) -> Any:
-        found = tuple(operations.get_item(resolver, given[0], key) for key in args)
+        found = tuple(subscripts.get_item(resolver, given[0], key) for key in args)
         return found if len(found) > 1 else found[0]
 
     return Native(get)
@@ -32,7 +52,7 @@ def _attrgetter(resolver: Resolver, args: list, keywords: dict) -> Any:
         for names in args:
             value = given[0]
             for name in names.value.split("."):
-                value = operations.get_attribute(resolver, value, name)
+                value = attributes.get_attribute(resolver, value, name)
             found.append(value)
         return tuple(found) if len(found) > 1 else found[0]
 
@@ -47,8 +67,8 @@ def _methodcaller(resolver: Resolver, args: list, keywords: dict) -> Any:
         raise resolver.error("`methodcaller` of a name that is not known at compile time")
 
     def run_method(resolver: Resolver, given: list, ignored: dict) -> Any:
-        method = operations.get_attribute(resolver, given[0], name.value)
-        return operations.call(resolver, method, list(rest), keywords)
+        method = attributes.get_attribute(resolver, given[0], name.value)
+        return calls.call(resolver, method, list(rest), keywords)
 
     return Native(run_method)
 
@@ -87,6 +107,10 @@ def as_native(resolver: Resolver, fn: Any) -> Any:
 
 
 MEANING: dict[Any, Meaning] = {
+    functools.partial: _call_partial,
+    operator.getitem: _call_getitem,
+    operator.setitem: _call_setitem,
+    **{fn: _call_operator(fn) for fn in IN_PLACE},
     functools.wraps: _decorator,
     functools.update_wrapper: lambda resolver, args, keywords: args[0],
     functools.cache: _cached,

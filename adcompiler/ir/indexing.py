@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from adcompiler.ir import operations
+from adcompiler.ir import attributes, numpy_calls, operations, subscripts
 from adcompiler.ir import types as T
 from adcompiler.ir.abstract import Sequence
 from adcompiler.ir.infer import type_of
@@ -28,7 +28,7 @@ class Flat:
 
 def get_flat(resolver: Resolver, flat: Flat, index: Any) -> Any:
     """`a.flat[index]`: a copy, whatever the index is."""
-    return operations.compose(resolver, compositions.flat_items, [flat.array, index], {})
+    return numpy_calls.compose(resolver, compositions.flat_items, [flat.array, index], {})
 
 
 def set_flat(resolver: Resolver, flat: Flat, index: Any, value: Any) -> None:
@@ -36,14 +36,14 @@ def set_flat(resolver: Resolver, flat: Flat, index: Any, value: Any) -> None:
     if isinstance(value, (list, tuple)):
         value = resolver.op(np.array, list(value))
     refuse_shared(resolver, flat.array, value)
-    operations.compose(resolver, compositions.set_flat_items, [flat.array, index, value], {})
+    numpy_calls.compose(resolver, compositions.set_flat_items, [flat.array, index, value], {})
 
 
 def call_place(resolver: Resolver, args: list, keywords: dict) -> Any:
     """`np.place(array, mask, values)`."""
     if len(args) == 3:
         refuse_shared(resolver, args[0], args[2])
-    return operations.compose(resolver, compositions.place, args, keywords)
+    return numpy_calls.compose(resolver, compositions.place, args, keywords)
 
 
 _COPIES = {np.array, np.copy, np.zeros, np.ones, np.full, np.arange, np.linspace, np.concatenate}
@@ -103,7 +103,7 @@ def call_ndenumerate(resolver: Resolver, args: list, keywords: dict) -> Any:
 
     def at(k: Any) -> Any:
         index = _unravelled(resolver, k, shape)
-        return (index, operations.get_item(resolver, array, index))
+        return (index, subscripts.get_item(resolver, array, index))
 
     return Sequence(_product(resolver, shape), at)
 
@@ -120,14 +120,14 @@ def call_nditer(resolver: Resolver, args: list, keywords: dict) -> Any:
 
 
 def _item(resolver: Resolver, array: Any, shape: tuple, k: Any) -> Any:
-    return operations.get_item(resolver, array, _unravelled(resolver, k, shape))
+    return subscripts.get_item(resolver, array, _unravelled(resolver, k, shape))
 
 
 def _known_shape(resolver: Resolver, array: Any, what: str) -> tuple:
     kind = type_of(array)
     if not operations.is_array(array) or not isinstance(kind, T.Array) or kind.shape is None:
         raise resolver.error(what, "the rank of the array is not known", "write the loops out")
-    return tuple(operations.length(resolver, array, axis) for axis in range(len(kind.shape)))
+    return tuple(attributes.length(resolver, array, axis) for axis in range(len(kind.shape)))
 
 
 def _is_integer(value: Any) -> bool:
@@ -174,7 +174,7 @@ def built(resolver: Resolver, builder: Any, index: Any) -> Any:
     if builder is np.c_:
         column = (Constant(Ellipsis), Constant(None))
         parts = [
-            operations.get_item(resolver, p, column) if len(type_of(p).shape) == 1 else p
+            subscripts.get_item(resolver, p, column) if len(type_of(p).shape) == 1 else p
             for p in parts
         ]
         return operations.apply(resolver, np.concatenate, [parts], {"axis": Constant(-1)})

@@ -16,7 +16,9 @@ import typing
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from adcompiler.ir import abstract
+import gast
+
+from adcompiler.ir import calls, comparisons
 from adcompiler.ir import types as T
 from adcompiler.ir.abstract import Instance, Partial, Super
 from adcompiler.ir.infer import type_of
@@ -24,6 +26,14 @@ from adcompiler.ir.nodes import Constant, Value
 
 if TYPE_CHECKING:
     from adcompiler.ir.resolve import Resolver
+
+
+def is_user_object(value: Any) -> bool:
+    """Whether it is an object of a class that is written in Python, held by its fields or not."""
+    return isinstance(value, Instance) or (
+        isinstance(value, Constant) and is_of_users_class(value.value)
+    )
+
 
 OPERATORS: dict[Callable, tuple[str, str]] = {
     operator.add: ("__add__", "__radd__"),
@@ -204,9 +214,8 @@ def _guard(resolver: Resolver, cls: type, name: str) -> None:
 
 
 def _call(resolver: Resolver, function: Any, args: list, keywords: dict | None = None) -> Any:
-    from adcompiler.ir import operations
 
-    return operations.call(resolver, Constant(function), args, keywords or {})
+    return calls.call(resolver, Constant(function), args, keywords or {})
 
 
 # -- making objects -------------------------------------------------------------------------------
@@ -408,9 +417,6 @@ def _equal(resolver: Resolver, fn: Callable, left: Any, right: Any) -> Any:
 
 def _equal_fields(resolver: Resolver, fn: Callable, left: Any, right: Any) -> Any:
     """Objects of one dataclass are equal if the tuples of their fields are."""
-    import gast
-
-    from adcompiler.ir import operations
 
     if not (is_instance(left) and is_instance(right)) or left.cls is not right.cls:
         raise resolver.error("`==` of a dataclass with something else", "", "compare the fields")
@@ -420,7 +426,7 @@ def _equal_fields(resolver: Resolver, fn: Callable, left: Any, right: Any) -> An
     tuples = [tuple(side.fields[name] for name in fields) for side in (left, right)]
     table = {gast.Eq: operator.eq, gast.NotEq: operator.ne}
     op = gast.Eq() if fn is operator.eq else gast.NotEq()
-    return operations.compared(resolver, op, table, *tuples)
+    return comparisons.compared(resolver, op, table, *tuples)
 
 
 def method(resolver: Resolver, instance: Any, name: str, args: list, keywords: dict) -> Any:
@@ -444,6 +450,3 @@ def call_instance(resolver: Resolver, instance: Instance, args: list, keywords: 
 
 def has(instance: Instance, name: str) -> bool:
     return name in instance.fields or found_on(instance.cls, name) is not MISSING
-
-
-__all__ = ["Instance", "Super", "abstract", "get_attribute", "make", "operate", "set_attribute"]

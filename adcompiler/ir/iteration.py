@@ -1,8 +1,8 @@
-"""Builtins, `itertools`, `functools` and `operator`: what a call of each means.
+"""Builtins, and functions of `math` and `functools`, that walk something: `sum`, `any`, `list`.
 
-`MEANING` is the table: from a function to `(resolver, args, keywords) -> abstract value`. To add a
-function, write it in Python in `prelude`, and name it here; or do at compile time what can be done
-there, as `sorted` of known keys is. What no entry handles is refused, never guessed.
+`MEANING` is the table. To add a function, write it in Python in `prelude`, and name it here; or do
+at compile time what can be done there, as `sorted` of known keys is. What no entry handles is
+refused, never guessed.
 """
 
 from __future__ import annotations
@@ -18,127 +18,58 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from adcompiler import runtime
-from adcompiler.ir import generators, instances, operations, prelude
+from adcompiler.ir import generators, instances, lists, operations, prelude, subscripts, walking
 from adcompiler.ir import types as T
 from adcompiler.ir.abstract import Instance, Native, RangeOf, Sequence
 from adcompiler.ir.infer import type_of
+from adcompiler.ir.meaning import Meaning, bind, call, run
 from adcompiler.ir.nodes import Constant, Op, Value
-from adcompiler.ir.parse import Tree, parse
 
 if TYPE_CHECKING:
     from adcompiler.ir.resolve import Resolver
 
-Meaning = Callable[["Resolver", list, dict], Any]
+
+def call_list(resolver: Resolver, args: list, keywords: dict) -> Any:
+    if not args:
+        return []
+    items = walking.static_items(args[0])
+    if items is not None:
+        return items
+    out = lists.empty(resolver)
+    lists.extend(resolver, out, args[0])
+    return out
 
 
-def is_prelude(tree: Tree) -> bool:
-    """Whether a function is one of `prelude`."""
-    return tree.globals is vars(prelude)
+def call_tuple(resolver: Resolver, args: list, keywords: dict) -> Any:
+    if not args:
+        return ()
+    items = walking.static_items(args[0])
+    if items is None and isinstance(args[0], RangeOf):
+        items = walking.constant_range(resolver, args[0])
+    if items is None:
+        kind = type_of(args[0])
+        if isinstance(kind, T.Array) and kind.shape and kind.shape[0].constant is not None:
+            items = subscripts.unpacked(resolver, args[0], None)
+        else:
+            raise resolver.error("`tuple(...)`", "how many items there are is not known")
+    return tuple(items)
 
 
-def run(resolver: Resolver, function: FunctionType, *args: Any) -> Any:
-    """A call of a function of `prelude`."""
-    return resolver.call(parse(function, generator=True), list(args), {})
-
-
-def call(resolver: Resolver, function: Any, *args: Any) -> Any:
-    return operations.call(resolver, function, list(args), {})
-
-
-def static_items(value: Any) -> list | None:
-    return operations.static_items(value)
-
-
-def known_sequence(items: list) -> Sequence:
-    """An iterator over items that are known one by one."""
-    length = operations.StaticLength(len(items))
-    return Sequence(length, lambda i: items[operations.static_index(i)])
-
-
-def walked_now(resolver: Resolver, value: Any) -> Any:
-    """What a `for` walks: an iterator without end becomes a generator."""
-    if isinstance(value, Sequence) and value.length is None:
-        operations.use_up(value)
-        item = Native(lambda resolver, args, keywords: value.item(args[0]))
-        return run(resolver, prelude.endless, item)
-    return operations.iterated(resolver, value)
-
-
-def indexable(resolver: Resolver, value: Any, at_once: bool = False) -> Any:
-    """The items as something that has a length and can be indexed, and walked more than once.
-
-    `at_once`: Python takes all items at this place too.
-    """
-    value = operations.iterated(resolver, value)
-    if isinstance(value, generators.Generator):
-        items = generators.collect(value)
-        if items is not None:
-            return tuple(items)
-        if not value.quiet and not at_once:
-            raise resolver.error(
-                f"the generator `{value.tree.name}` here",
-                "a generator runs in turns with who walks it: this is compiled for `for` loops",
-                "walk it with `for`, or make a list of it: list(...)",
+def call_sum(resolver: Resolver, args: list, keywords: dict) -> Any:
+    start = args[1] if len(args) > 1 else keywords.get("start", Constant(0))
+    items = walking.static_items(args[0])
+    if items is not None:
+        total = start
+        for item in items:
+            zero = isinstance(total, Constant) and total.value == 0
+            total = (
+                item
+                if zero and isinstance(item, Value)
+                else operations.binary(resolver, operator.add, total, item)
             )
-        return run(resolver, prelude.listed, value)
-    if isinstance(value, Sequence):
-        if value.length is None:
-            raise resolver.error(
-                "an iterator without end here", "it would never end", "give it an end: islice"
-            )
-        items = static_items(value)
-        if items is not None:
-            return tuple(items)
-        operations.use_up(value)
-        return run(resolver, prelude.listed, Sequence(value.length, value.item))
-    if isinstance(value, (dict, Constant)) and not isinstance(
-        getattr(value, "value", 0), np.ndarray
-    ):
-        items = static_items(value)
-        if items is not None:
-            return tuple(items)
-    return value
-
-
-MAX_WRITTEN_OUT = 8
-"""The numbers of a range of up to so many are told apart; longer ranges are loops."""
-
-
-def items_of(resolver: Resolver, value: Any, most: int = MAX_WRITTEN_OUT) -> list | None:
-    """The items, where they are known one by one."""
-    if isinstance(value, RangeOf):
-        known = value.known
-        if known is not None and len(known) <= most:
-            return [Constant(i) for i in known]
-        return None
-    return static_items(value)
-
-
-def bind(
-    resolver: Resolver, name: str, args: list, keywords: dict, required: int, **optional: Any
-) -> list:
-    """Arguments by the position of the optional ones, which may be named."""
-    names = list(optional)
-    values = list(args)
-    if len(values) < required or len(values) > required + len(names) or set(keywords) - set(names):
-        raise resolver.error(
-            f"`{name}` with these arguments", "its signature is another", "see its documentation"
-        )
-    for key in names[len(values) - required :]:
-        values.append(keywords.get(key, optional[key]))
-    return values
-
-
-NONE = Constant(None)
-
-
-def truth_of(value: Any) -> bool:
-    """Whether an argument is known to be true."""
-    return isinstance(value, Constant) and bool(value.value)
-
-
-def is_none(value: Any) -> bool:
-    return isinstance(value, Constant) and value.value is None
+        return total
+    walked = walking.sequence(resolver, args[0])
+    return walking.fold_items(resolver, walked, start)
 
 
 # -- what a loop gives -----------------------------------------------------------------------------
@@ -160,17 +91,17 @@ def _sum(resolver: Resolver, args: list, keywords: dict) -> Any:
         if isinstance(start, Constant) and start.value == 0:
             known = generators.collect(items)
             if known is not None:
-                return operations.call_sum(resolver, [known], {})
+                return call_sum(resolver, [known], {})
         return run(resolver, prelude.total_of, items, start)
-    known = operations.static_items(items)
+    known = walking.static_items(items)
     if known is not None and isinstance(start, (tuple, list)):
         return run(resolver, prelude.total_of, tuple(known), start)
-    return operations.call_sum(resolver, [known if known is not None else items, start], {})
+    return call_sum(resolver, [known if known is not None else items, start], {})
 
 
 def _prod(resolver: Resolver, args: list, keywords: dict) -> Any:
     items, start = bind(resolver, "math.prod", args, keywords, 1, start=Constant(1))
-    known = items_of(resolver, items)
+    known = walking.items_of(resolver, items)
     if known and isinstance(start, Constant) and start.value == 1:
         known, start = known[1:], known[0]
     return run(resolver, prelude.product_of, items if known is None else tuple(known), start)
@@ -179,7 +110,7 @@ def _prod(resolver: Resolver, args: list, keywords: dict) -> Any:
 def _fsum(resolver: Resolver, args: list, keywords: dict) -> Any:
     (items,) = bind(resolver, "math.fsum", args, keywords, 1)
     if isinstance(items, (generators.Generator, Sequence)):
-        items = indexable(resolver, items, at_once=True)
+        items = walking.indexable(resolver, items, at_once=True)
         if isinstance(items, tuple):
             items = list(items)
         elif isinstance(type_of(items), T.List):
@@ -202,7 +133,7 @@ def _dist(resolver: Resolver, args: list, keywords: dict) -> Any:
         return call(
             resolver, Constant(np.linalg.norm), operations.binary(resolver, operator.sub, p, q)
         )
-    left, right = (operations.unpacked(resolver, v, None) for v in (p, q))
+    left, right = (subscripts.unpacked(resolver, v, None) for v in (p, q))
     if len(left) != len(right):
         raise resolver.error(
             "`math.dist`", "both points must have the same number of dimensions", "check them"
@@ -215,10 +146,10 @@ def _reduce(resolver: Resolver, args: list, keywords: dict) -> Any:
     if len(args) == 3 and not keywords:
         return run(resolver, prelude.reduced, *args)
     function, items = bind(resolver, "reduce", args, keywords, 2)
-    known = items_of(resolver, items)
+    known = walking.items_of(resolver, items)
     if known:
         return run(resolver, prelude.reduced, function, tuple(known[1:]), known[0])
-    items = () if known is not None else indexable(resolver, items)
+    items = () if known is not None else walking.indexable(resolver, items)
     return run(resolver, prelude.reduced_from_first, function, items)
 
 
@@ -248,7 +179,7 @@ def _iter(resolver: Resolver, args: list, keywords: dict) -> Any:
             "use a `while` loop",
         )
     (items,) = bind(resolver, "iter", args, keywords, 1)
-    items = operations.iterated(resolver, items)
+    items = walking.iterated(resolver, items)
     if isinstance(items, (Sequence, generators.Generator)):
         return items
     return run(resolver, prelude.walked, items)
@@ -256,12 +187,12 @@ def _iter(resolver: Resolver, args: list, keywords: dict) -> Any:
 
 def _list(resolver: Resolver, args: list, keywords: dict) -> Any:
     if len(args) == 1:
-        value = operations.iterated(resolver, args[0])
+        value = walking.iterated(resolver, args[0])
         if isinstance(value, generators.Generator):
             known = generators.collect(value)
             return run(resolver, prelude.listed, value) if known is None else known
         args = [value]
-    return operations.call_list(resolver, args, keywords)
+    return call_list(resolver, args, keywords)
 
 
 def _tuple(resolver: Resolver, args: list, keywords: dict) -> Any:
@@ -274,7 +205,7 @@ def _tuple(resolver: Resolver, args: list, keywords: dict) -> Any:
                 "make a list of it",
             )
         return tuple(known)
-    return operations.call_tuple(resolver, args, keywords)
+    return call_tuple(resolver, args, keywords)
 
 
 MEANING: dict[Any, Meaning] = {

@@ -1,4 +1,4 @@
-"""Iterators: `zip`, `map`, `filter`, `enumerate` and `itertools`; see `iteration`."""
+"""Iterators: `range`, `zip`, `map`, `filter`, `enumerate`, `reversed` and `itertools`."""
 
 from __future__ import annotations
 
@@ -10,25 +10,113 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from adcompiler import runtime
-from adcompiler.ir import generators, operations, prelude, purity
+from adcompiler.ir import generators, prelude, purity, subscripts, walking
+from adcompiler.ir import types as T
 from adcompiler.ir.abstract import Native, RangeOf, Sequence
-from adcompiler.ir.iteration import (
-    NONE,
-    Meaning,
-    bind,
-    call,
-    indexable,
-    is_none,
-    items_of,
-    known_sequence,
-    run,
-    static_items,
-    truth_of,
-)
-from adcompiler.ir.nodes import Constant
+from adcompiler.ir.infer import dim_of, type_of
+from adcompiler.ir.meaning import NONE, Meaning, bind, call, is_none, run, truth_of
+from adcompiler.ir.nodes import Constant, Op
 
 if TYPE_CHECKING:
     from adcompiler.ir.resolve import Resolver
+
+
+def _call_range(resolver: Resolver, args: list, keywords: dict) -> Any:
+    parts = [resolver.operand(arg) for arg in args]
+    for part in parts:
+        kind = type_of(part)
+        if (
+            isinstance(kind, T.Array)
+            and kind.shape != ()
+            or (isinstance(kind, T.Scalar) and kind.kind not in ("int", "bool"))
+        ):
+            raise resolver.error(
+                "`range`",
+                f"a {subscripts.kind_name(kind)} is no count",
+                "pass an integer, e.g. len(x)",
+            )
+    if len(parts) == 1:
+        return RangeOf(Constant(0), parts[0], Constant(1))
+    if len(parts) == 2:
+        return RangeOf(parts[0], parts[1], Constant(1))
+    return RangeOf(*parts)
+
+
+def call_enumerate(resolver: Resolver, args: list, keywords: dict) -> Any:
+    inner = walking.sequence(resolver, args[0])
+    start = args[1] if len(args) > 1 else keywords.get("start", Constant(0))
+
+    def item(index: Any) -> Any:
+        number = index
+        if not (isinstance(start, Constant) and start.value == 0):
+            number = resolver.op(operator.add, index, start)
+        return (number, inner.item(index))
+
+    return Sequence(inner.length, item, walks=inner.walks, growing=inner.growing)
+
+
+def zipped(resolver: Resolver, inner: list[Sequence], strict: bool) -> Sequence:
+    """`zip` of these; it ends with the shortest."""
+    if not inner:
+        return Sequence(walking.StaticLength(0), lambda i: ())
+    lengths = [s.length for s in inner if s.length is not None]
+    if strict and (len(lengths) < len(inner) or not _check_lengths(resolver, inner)):
+        raise resolver.error(
+            "`zip(..., strict=True)` of different lengths",
+            "it raises ValueError at the end of the shortest",
+            "give things of the same length",
+        )
+    total: Any = None
+    if lengths and all(isinstance(n, Constant) for n in lengths):
+        count = min(n.value for n in lengths)
+        static = any(isinstance(n, walking.StaticLength) for n in lengths)
+        total = walking.StaticLength(count) if static else Constant(count)
+    elif any(isinstance(n, walking.StaticLength) for n in lengths):
+        count = min(n.value for n in lengths if isinstance(n, walking.StaticLength))
+        for n in lengths:
+            if not isinstance(n, Constant):
+                out = resolver.value(T.Object(type(None)))
+                resolver.add(Op(runtime.at_least, [n, Constant(count)], {}, [out], effect=True))
+        total = walking.StaticLength(count)
+    elif lengths:
+        total = lengths[0]
+        for n in lengths[1:]:
+            if dim_of(n) is None or dim_of(n) != dim_of(total):
+                total = resolver.op(min, total, n)
+    walks = tuple(thing for s in inner for thing in s.walks)
+    growing = any(s.growing for s in inner)
+    item = lambda i: tuple(s.item(i) for s in inner)  # noqa: E731
+    return Sequence(total, item, walks=walks, growing=growing)
+
+
+def _check_lengths(resolver: Resolver, inner: list[Sequence]) -> bool:
+    """Let it raise at run time if lengths differ; false if they are known to."""
+    first = inner[0].length
+    for number, other in enumerate(inner[1:], 2):
+        p, q = dim_of(first), dim_of(other.length)
+        if p is not None and p == q:
+            continue
+        if isinstance(first, Constant) and isinstance(other.length, Constant):
+            return False
+        out = resolver.value(T.Object(type(None)))
+        args = [resolver.operand(n) for n in (first, other.length)] + [Constant(number)]
+        resolver.add(Op(runtime.check_zip, args, {}, [out], effect=True))
+    return True
+
+
+def _call_reversed(resolver: Resolver, args: list, keywords: dict) -> Any:
+    inner = walking.sequence(resolver, args[0])
+    if isinstance(inner.length, walking.StaticLength):
+        end = inner.length.value - 1
+        return Sequence(
+            inner.length,
+            lambda i: inner.item(Constant(end - walking.static_index(i))),
+            walks=inner.walks,
+        )
+    last = resolver.op(operator.sub, inner.length, Constant(1))
+    return Sequence(
+        inner.length, lambda i: inner.item(resolver.op(operator.sub, last, i)), walks=inner.walks
+    )
 
 
 MAX_WRITTEN_OUT = 256
@@ -57,7 +145,7 @@ def _map(resolver: Resolver, args: list, keywords: dict) -> Any:
             if type(items) is list and not resolver.is_held(items):
                 items = tuple(items)  # nobody else can change it
             return run(resolver, prelude.mapped, fn, items)
-        inner = operations.sequence(resolver, rest[0])
+        inner = walking.sequence(resolver, rest[0])
         return Sequence(
             inner.length,
             lambda i: call(resolver, fn, inner.item(i)),
@@ -70,15 +158,15 @@ def _map(resolver: Resolver, args: list, keywords: dict) -> Any:
 def _zip(resolver: Resolver, args: list, keywords: dict) -> Any:
     (strict,) = bind(resolver, "zip", [], keywords, 0, strict=Constant(False))
     walked = [arg for arg in args if isinstance(arg, generators.Generator)]
-    inner = [None if arg in walked else operations.sequence(resolver, arg) for arg in args]
+    inner = [None if arg in walked else walking.sequence(resolver, arg) for arg in args]
     finite = [s for s in inner if s is not None and s.length is not None]
     if len(walked) == 1 and not (walked[0].quiet and finite) and not truth_of(strict):
         return _zipped_with(resolver, args.index(walked[0]), inner, walked[0])
     sequences = [
-        operations.sequence(resolver, arg) if s is None else s
+        walking.sequence(resolver, arg) if s is None else s
         for arg, s in zip(args, inner, strict=True)
     ]
-    return operations.zipped(resolver, sequences, truth_of(strict))
+    return zipped(resolver, sequences, truth_of(strict))
 
 
 def _zipped_with(resolver: Resolver, at: int, inner: list, walked: Any) -> Any:
@@ -110,7 +198,7 @@ def _enumerate(resolver: Resolver, args: list, keywords: dict) -> Any:
     items, start = bind(resolver, "enumerate", args, keywords, 1, start=Constant(0))
     if isinstance(items, generators.Generator):
         return run(resolver, prelude.numbered, items, start)
-    return operations.call_enumerate(resolver, [items, start], {})
+    return call_enumerate(resolver, [items, start], {})
 
 
 def _chain(resolver: Resolver, args: list, keywords: dict) -> Any:
@@ -134,18 +222,20 @@ def _islice(resolver: Resolver, args: list, keywords: dict) -> Any:
         start, stop, step = (bounds + [NONE])[:3]
     start = Constant(0) if is_none(start) else start
     step = Constant(1) if is_none(step) else step
-    known = static_items(items) if not isinstance(items, generators.Generator) else None
+    known = walking.static_items(items) if not isinstance(items, generators.Generator) else None
     if known is not None and _constants(start, stop, step):
-        return known_sequence(list(itertools.islice(known, start.value, stop.value, step.value)))
+        return walking.known_sequence(
+            list(itertools.islice(known, start.value, stop.value, step.value))
+        )
     if isinstance(items, generators.Generator) or is_none(stop):
         if is_none(stop):
-            items = indexable(resolver, items)
+            items = walking.indexable(resolver, items)
             stop = call(resolver, Constant(len), items)
         return run(resolver, prelude.sliced, items, start, stop, step)
-    inner = operations.sequence(resolver, items)
+    inner = walking.sequence(resolver, items)
     if inner.length is not None:
         stop = resolver.op(min, stop, inner.length)
-    picked = operations.sequence(resolver, RangeOf(start, stop, step))
+    picked = walking.sequence(resolver, RangeOf(start, stop, step))
     length = picked.length
     if inner.length is not None or not _constants(start, stop, step):
         length = resolver.op(runtime.range_length, start, stop, step)
@@ -178,31 +268,31 @@ def _count(resolver: Resolver, args: list, keywords: dict) -> Any:
 
 
 def _cycle(resolver: Resolver, args: list, keywords: dict) -> Any:
-    items = indexable(resolver, args[0])
+    items = walking.indexable(resolver, args[0])
     count = call(resolver, Constant(len), items)
     if isinstance(count, Constant) and not count.value:
-        return known_sequence([])
+        return walking.known_sequence([])
 
     def at(index: Any) -> Any:
-        return operations.get_item(resolver, items, resolver.op(operator.mod, index, count))
+        return subscripts.get_item(resolver, items, resolver.op(operator.mod, index, count))
 
     return Sequence(None, at)
 
 
 def _pairwise(resolver: Resolver, args: list, keywords: dict) -> Any:
-    items = indexable(resolver, args[0])
-    known = static_items(items)
+    items = walking.indexable(resolver, args[0])
+    known = walking.static_items(items)
     if known is not None:
-        return known_sequence(list(itertools.pairwise(known)))
+        return walking.known_sequence(list(itertools.pairwise(known)))
     return run(resolver, prelude.pairs_in_turn, items)
 
 
 def _zip_longest(resolver: Resolver, args: list, keywords: dict) -> Any:
     (fill,) = bind(resolver, "zip_longest", [], keywords, 0, fillvalue=NONE)
-    sequences = [indexable(resolver, arg) for arg in args]
-    known = [static_items(items) for items in sequences]
+    sequences = [walking.indexable(resolver, arg) for arg in args]
+    known = [walking.static_items(items) for items in sequences]
     if all(items is not None for items in known):
-        return known_sequence(list(itertools.zip_longest(*known, fillvalue=fill)))  # type: ignore
+        return walking.known_sequence(list(itertools.zip_longest(*known, fillvalue=fill)))  # type: ignore
     return run(resolver, prelude.zipped_to_longest, tuple(sequences), fill)
 
 
@@ -210,7 +300,9 @@ def _product(resolver: Resolver, args: list, keywords: dict) -> Any:
     (repeat,) = bind(resolver, "itertools.product", [], keywords, 0, repeat=Constant(1))
     if not isinstance(repeat, Constant):
         raise _count_unknown(resolver, "itertools.product")
-    sequences = tuple(indexable(resolver, arg, at_once=True) for arg in args) * int(repeat.value)
+    sequences = tuple(walking.indexable(resolver, arg, at_once=True) for arg in args) * int(
+        repeat.value
+    )
     return run(resolver, prelude.every_combination, sequences)
 
 
@@ -227,12 +319,12 @@ def _subsets(fn: Callable, function: FunctionType) -> Meaning:
         items, count = bind(resolver, fn.__name__, args, {}, 1, r=keywords.get("r", NONE))
         if not isinstance(count, Constant) or not isinstance(count.value, int):
             raise _count_unknown(resolver, f"itertools.{fn.__name__}")
-        items = indexable(resolver, items, at_once=True)
-        known = static_items(items)
+        items = walking.indexable(resolver, items, at_once=True)
+        known = walking.static_items(items)
         if known is not None:
             found = list(itertools.islice(fn(known, count.value), MAX_WRITTEN_OUT + 1))
             if len(found) <= MAX_WRITTEN_OUT:
-                return known_sequence(found)
+                return walking.known_sequence(found)
         return run(resolver, function, items, Constant(0), count)
 
     return meaning
@@ -240,7 +332,7 @@ def _subsets(fn: Callable, function: FunctionType) -> Meaning:
 
 def _permutations(resolver: Resolver, args: list, keywords: dict) -> Any:
     items, count = bind(resolver, "itertools.permutations", args, keywords, 1, r=NONE)
-    known = items_of(resolver, items, 64)
+    known = walking.items_of(resolver, items, 64)
     if known is None or not isinstance(count, Constant):
         raise resolver.error(
             "`itertools.permutations`",
@@ -254,7 +346,7 @@ def _permutations(resolver: Resolver, args: list, keywords: dict) -> Any:
             "they would be written out one by one",
             "write the loops out",
         )
-    return known_sequence(found)
+    return walking.known_sequence(found)
 
 
 def _accumulate(resolver: Resolver, args: list, keywords: dict) -> Any:
@@ -264,10 +356,10 @@ def _accumulate(resolver: Resolver, args: list, keywords: dict) -> Any:
         resolver, "itertools.accumulate", args, keywords, 1, func=Constant(operator.add)
     )
     function = Constant(operator.add) if is_none(function) else function
-    known = static_items(items)
+    known = walking.static_items(items)
     if known is None:
         if is_none(initial):
-            out = run(resolver, prelude.running, indexable(resolver, items), function)
+            out = run(resolver, prelude.running, walking.indexable(resolver, items), function)
         else:
             out = run(resolver, prelude.running_from, items, function, initial)
         return run(resolver, prelude.walked, out)
@@ -276,7 +368,7 @@ def _accumulate(resolver: Resolver, args: list, keywords: dict) -> Any:
     totals = known[:1]
     for item in known[1:]:
         totals.append(call(resolver, function, totals[-1], item))
-    return known_sequence(totals)
+    return walking.known_sequence(totals)
 
 
 def _compress(resolver: Resolver, args: list, keywords: dict) -> Any:
@@ -286,11 +378,13 @@ def _compress(resolver: Resolver, args: list, keywords: dict) -> Any:
 
 def _tee(resolver: Resolver, args: list, keywords: dict) -> Any:
     items, count = bind(resolver, "itertools.tee", args, keywords, 1, n=Constant(2))
-    items = indexable(resolver, items)
+    items = walking.indexable(resolver, items)
     return tuple(run(resolver, prelude.walked, items) for _ in range(count.value))
 
 
 MEANING: dict[Any, Meaning] = {
+    builtins.range: _call_range,
+    builtins.reversed: _call_reversed,
     builtins.filter: _through(prelude.filtered, "filter"),
     builtins.map: _map,
     builtins.zip: _zip,

@@ -20,7 +20,16 @@ import gast
 import numpy as np
 
 from adcompiler import errors, runtime
-from adcompiler.ir import generators, heap, list_methods, operations
+from adcompiler.ir import (
+    generators,
+    heap,
+    iteration,
+    list_methods,
+    numpy_calls,
+    operations,
+    subscripts,
+    walking,
+)
 from adcompiler.ir import types as T
 from adcompiler.ir.abstract import Closure, Instance, RangeOf, Sequence, is_operand, remade
 from adcompiler.ir.guards import NeedGrowing
@@ -636,7 +645,7 @@ def pop(resolver: Resolver, base: Value, index: Any = None) -> Any:
 def set_item(resolver: Resolver, base: Value, index: Any, value: Any) -> None:
     """`base[index] = value`."""
     if isinstance(index, Slice):
-        new = operations.call_list(resolver, [value], {})
+        new = iteration.call_list(resolver, [value], {})
         new = grown(resolver, new) if isinstance(new, list) else new
         first, count = _places(resolver, base, index)
         step = _step(resolver, index)
@@ -685,7 +694,7 @@ def delete_item(resolver: Resolver, base: Any, index: Any) -> None:
 
 def extend(resolver: Resolver, target: Value, items: Any) -> None:
     """`target.extend(items)`."""
-    static = operations.static_items(items)
+    static = walking.static_items(items)
     if static is not None:
         for item in static:
             append(resolver, target, item)
@@ -693,7 +702,7 @@ def extend(resolver: Resolver, target: Value, items: Any) -> None:
     if isinstance(items, generators.Generator):
         resolver.run_library(list_methods.extend, [target, items])
         return
-    walked = operations.sequence(resolver, items)
+    walked = walking.sequence(resolver, items)
 
     def run(index: Value) -> None:
         append(resolver, target, walked.item(index))
@@ -794,7 +803,7 @@ def call_sorted(resolver: Resolver, args: list, keywords: dict) -> Any:
     """`sorted(items, key=None, reverse=False)`: a new list."""
     if len(args) != 1 or set(keywords) - {"key", "reverse"}:
         return NotImplemented
-    items = operations.call_list(resolver, args, {})
+    items = iteration.call_list(resolver, args, {})
     if isinstance(items, list):
         if all(operations.is_static_only(item) or isinstance(item, Constant) for item in items):
             key = keywords.get("key", Constant(None))
@@ -810,7 +819,7 @@ def call_sorted(resolver: Resolver, args: list, keywords: dict) -> Any:
 
 def best_by_key(resolver: Resolver, items: Any, key: Any, fn: Callable) -> Any:
     """`max(items, key=key)` or `min`: the first of those whose key is best."""
-    items = operations.call_list(resolver, [items], {})
+    items = iteration.call_list(resolver, [items], {})
     if isinstance(items, list):
         items = grown(resolver, items)
     keys = keys_of(resolver, items, key)
@@ -828,8 +837,8 @@ def static_method(resolver: Resolver, base: list, name: str, args: list, keyword
     match name, args:
         case "append", [item]:
             changed.append(resolver.settle(item))
-        case "extend", [items] if operations.static_items(items) is not None:
-            changed += operations.static_items(items) or []
+        case "extend", [items] if walking.static_items(items) is not None:
+            changed += walking.static_items(items) or []
         case "pop", []:
             if not changed:
                 raise resolver.error("pop from an empty list")
@@ -877,7 +886,7 @@ def static_set_item(resolver: Resolver, base: list, index: Any, value: Any) -> N
     where = _known_index(resolver, base, index)
     changed = list(base)
     if isinstance(where, slice):
-        items = operations.static_items(value)
+        items = walking.static_items(value)
         if items is None:
             need_growing(resolver, base)
             raise resolver.error(
@@ -900,8 +909,8 @@ def _known_index(resolver: Resolver, base: list, index: Any) -> Any:
     """The index or slice between brackets, for a list of known structure."""
     if isinstance(index, Constant) and isinstance(index.value, (int, slice)):
         return index.value
-    if isinstance(index, Slice) and operations.is_constant_slice(index):
-        return operations.python_slice(index)
+    if isinstance(index, Slice) and subscripts.is_constant_slice(index):
+        return subscripts.python_slice(index)
     need_growing(resolver, base)
     raise resolver.error(
         "store into a list of things of different kinds",
@@ -930,7 +939,7 @@ def call_array(resolver: Resolver, args: list, keywords: dict) -> Any:
     known = getattr(result.type, "dtype", None)
     if isinstance(dtype, Constant) and known is not None and np.dtype(dtype.value) == known:
         return result
-    return operations.call_known(resolver, np.ndarray.astype, [result, dtype], {})
+    return numpy_calls.call_known(resolver, np.ndarray.astype, [result, dtype], {})
 
 
 def as_array(resolver: Resolver, items: Value) -> Any:
@@ -1001,7 +1010,7 @@ def comprehension(resolver: Resolver, node: Any) -> Any:
     static: Any = _static_comprehension(resolver, node.generators, node.elt)
     if static is None and _makes_objects(resolver, node):
         (generator,) = node.generators
-        items = operations.constant_range(resolver, resolver.eval(generator.iter))
+        items = walking.constant_range(resolver, resolver.eval(generator.iter))
         static = []
         for item in items:
             resolver.assign(generator.target, item)
@@ -1078,14 +1087,14 @@ def _static_comprehension(resolver: Resolver, generators: list, element: Any) ->
     if not generators:
         return [resolver.eval(element)]
     generator, *rest = generators
-    iterable = operations.iterated(resolver, resolver.eval(generator.iter))
+    iterable = walking.iterated(resolver, resolver.eval(generator.iter))
     if resolver.fixed_origin is not None and isinstance(iterable, RangeOf):
-        iterable = operations.constant_range(resolver, iterable)  # in a rule
+        iterable = walking.constant_range(resolver, iterable)  # in a rule
     if isinstance(iterable, (RangeOf, Value)) or (
-        isinstance(iterable, Sequence) and not isinstance(iterable.length, operations.StaticLength)
+        isinstance(iterable, Sequence) and not isinstance(iterable.length, walking.StaticLength)
     ):
         return None
-    items = operations.static_items(iterable)
+    items = walking.static_items(iterable)
     if items is None:
         return None
     result: list = []

@@ -15,7 +15,7 @@ import operator
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from adcompiler.ir import iteration, prelude
+from adcompiler.ir import meaning, prelude, walking
 from adcompiler.ir import types as T
 from adcompiler.ir.abstract import (
     KnownCounter,
@@ -30,7 +30,7 @@ from adcompiler.ir.infer import type_of
 from adcompiler.ir.nodes import Constant, Op, Raise, Value, leaves
 
 if TYPE_CHECKING:
-    from adcompiler.ir.iteration import Meaning
+    from adcompiler.ir.meaning import Meaning
     from adcompiler.ir.resolve import Resolver
 
 MAX_ALTERNATIVES = 32
@@ -274,10 +274,10 @@ def method(resolver: Resolver, base: dict, name: str, args: list, keywords: dict
     if name == "move_to_end" and isinstance(base, KnownOrderedDict):
         return _move_to_end(resolver, base, args, keywords)
     if name == "popitem":
-        last = iteration.bind(resolver, "popitem", args, keywords, 0, last=Constant(True))[0]
+        last = meaning.bind(resolver, "popitem", args, keywords, 0, last=Constant(True))[0]
         if not base:
             raise resolver.error("`.popitem` of an empty dict", "Python would raise KeyError")
-        key = list(base)[-1 if iteration.truth_of(last) else 0]
+        key = list(base)[-1 if meaning.truth_of(last) else 0]
         value = base[key]
         resolver.replace(base, {k: v for k, v in base.items() if k != key})
         return abstract_key(key), value
@@ -332,19 +332,19 @@ def _fill(resolver: Resolver, base: dict, args: list, keywords: dict) -> None:
     if args and isinstance(args[0], dict):
         resolver.replace(base, {**base, **{k: resolver.settle(v) for k, v in args[0].items()}})
     elif args:
-        iteration.run(resolver, prelude.stored, base, args[0])
+        meaning.run(resolver, prelude.stored, base, args[0])
     if keywords:
         resolver.replace(base, {**base, **{k: resolver.settle(v) for k, v in keywords.items()}})
 
 
 def _move_to_end(resolver: Resolver, base: dict, args: list, keywords: dict) -> Any:
-    index, last = iteration.bind(resolver, "move_to_end", args, keywords, 1, last=Constant(True))
+    index, last = meaning.bind(resolver, "move_to_end", args, keywords, 1, last=Constant(True))
     key = known_key(resolver, index)
     if key not in base:
         raise unknown_key(resolver, "`.move_to_end`")
     rest = {k: v for k, v in base.items() if k != key}
     moved = {key: base[key]}
-    resolver.replace(base, {**rest, **moved} if iteration.truth_of(last) else {**moved, **rest})
+    resolver.replace(base, {**rest, **moved} if meaning.truth_of(last) else {**moved, **rest})
     return NONE
 
 
@@ -411,8 +411,8 @@ def made_set(resolver: Resolver, kind: type, args: list) -> KnownSet:
         items = args[0]
         if isinstance(items, dict):
             return _set(items, kind)
-        listed = iteration.items_of(resolver, items, 256)
-        iteration.run(resolver, prelude.added, out, items if listed is None else tuple(listed))
+        listed = walking.items_of(resolver, items, 256)
+        meaning.run(resolver, prelude.added, out, items if listed is None else tuple(listed))
     return kind(out)
 
 
@@ -428,7 +428,7 @@ def display(resolver: Resolver, items: list) -> KnownSet:
 def comprehension(resolver: Resolver, kind: type, items: Any) -> dict:
     """A dict or set of what a generator gives."""
     out = kind()
-    iteration.run(resolver, prelude.added if kind is KnownSet else prelude.stored, out, items)
+    meaning.run(resolver, prelude.added if kind is KnownSet else prelude.stored, out, items)
     return out
 
 
@@ -445,7 +445,7 @@ def _make_dict(kind: type) -> Meaning:
 
 def _defaultdict(resolver: Resolver, args: list, keywords: dict) -> dict:
     factory, *rest = args or [NONE]
-    if iteration.is_none(factory):
+    if meaning.is_none(factory):
         return _make_dict(dict)(resolver, rest, keywords)
     known = factory.value if isinstance(factory, Constant) else factory
     out = _with_factory(known, factory if isinstance(factory, Constant) else None)()
@@ -467,7 +467,7 @@ def _counter(resolver: Resolver, args: list, keywords: dict) -> dict:
     elif args:
         keys = [
             python_key(item)
-            for item in iteration.items_of(resolver, args[0], 256) or [NotImplemented]
+            for item in walking.items_of(resolver, args[0], 256) or [NotImplemented]
         ]
         if any(key is NotImplemented for key in keys):
             raise resolver.error(
@@ -481,13 +481,13 @@ def _counter(resolver: Resolver, args: list, keywords: dict) -> dict:
 
 
 def _fromkeys(resolver: Resolver, args: list, keywords: dict) -> dict:
-    keys, value = iteration.bind(resolver, "dict.fromkeys", args, keywords, 1, value=NONE)
+    keys, value = meaning.bind(resolver, "dict.fromkeys", args, keywords, 1, value=NONE)
     value = resolver.settle(value)
     return dict.fromkeys(made_set_keys(resolver, keys), value)
 
 
 def made_set_keys(resolver: Resolver, items: Any) -> list:
-    found = iteration.items_of(resolver, items, 256)
+    found = walking.items_of(resolver, items, 256)
     keys = [NotImplemented] if found is None else [python_key(item) for item in found]
     if any(key is NotImplemented for key in keys):
         raise unknown_key(resolver, "`dict.fromkeys`")

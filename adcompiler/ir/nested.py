@@ -175,7 +175,7 @@ class _Inner:
 
 def _interpreted(resolver: Resolver, function: Any, args: list, keywords: dict) -> _Inner:
     """Interpret a function for such arguments; they are parameters of its block."""
-    from adcompiler.ir import operations
+    from adcompiler.ir import calls
 
     outer = {**dict(enumerate(args)), **keywords}
     names = _parameters(function)
@@ -211,7 +211,7 @@ def _interpreted(resolver: Resolver, function: Any, args: list, keywords: dict) 
     before = heap.take(resolver.frames, [function, *outer.values()])
     block = Block(params)
     with resolver.writing(block):
-        result = operations.call(
+        result = calls.call(
             resolver,
             function,
             [inner[k] for k in range(len(args))],
@@ -437,11 +437,11 @@ def _with_tangents(resolver: Resolver, inner: _Inner, wrt: list, dots: list) -> 
 
 def pulled_later(resolver: Resolver, function: Any, primals: list) -> tuple:
     """`vjp(function, *primals)`: the result, and the pullback, both at the primals as they are."""
-    from adcompiler.ir import operations
+    from adcompiler.ir import calls
 
     kept = [copied(resolver, primal) for primal in primals]
     before = heap.take(resolver.frames, [function, *primals])
-    result = operations.call(resolver, function, [copied(resolver, p) for p in primals], {})
+    result = calls.call(resolver, function, [copied(resolver, p) for p in primals], {})
     _refuse_changes(resolver, before)
     return copied(resolver, result), Pullback(function, kept, copied(resolver, result))
 
@@ -604,7 +604,7 @@ def _stacked(
 
     These come last (a Jacobian by columns) or first (by rows).
     """
-    from adcompiler.ir import lists, operations
+    from adcompiler.ir import attributes, lists, numpy_calls, operations, subscripts
 
     kind = type_of(leaf)
     if isinstance(kind, T.Scalar) or kind.shape == ():
@@ -612,17 +612,17 @@ def _stacked(
         return along(one)
     if kind.shape is None:
         raise resolver.error("a Jacobian", "the rank of the array is not known", "")
-    count = operations.size(resolver, leaf)
-    shape = operations.shape(resolver, leaf)
+    count = attributes.size(resolver, leaf)
+    shape = attributes.shape(resolver, leaf)
     dtype = {} if kind.dtype == "float64" else {"dtype": Constant(kind.dtype)}
     units = operations.apply(resolver, np.eye, [count], dtype)
     filled: list[tuple[Value, Any]] = []
     births = Block()
 
     def trip(index: Value) -> None:
-        direction = operations.get_item(resolver, units, index)
+        direction = subscripts.get_item(resolver, units, index)
         if len(shape) > 1:
-            direction = operations.call_known(resolver, np.reshape, [direction, shape], {})
+            direction = numpy_calls.call_known(resolver, np.reshape, [direction, shape], {})
         for place, part in enumerate(along(direction)):
             if place == len(filled):
                 filled.append((Value(None, T.List(None)), type_of(part)))
@@ -648,27 +648,27 @@ def _stacked(
         if len(shape) > 1:
             rest = () if isinstance(part, T.Scalar) else _lengths(resolver, whole, part, last)
             new = (*rest, *shape) if last else (*shape, *rest)
-            whole = operations.call_known(resolver, np.reshape, [whole, new], {})
+            whole = numpy_calls.call_known(resolver, np.reshape, [whole, new], {})
         answers.append(whole)
     return answers
 
 
 def _lengths(resolver: Resolver, whole: Any, part: Any, last: bool) -> tuple:
     """The lengths of the parts of which a stack was made."""
-    from adcompiler.ir import operations
+    from adcompiler.ir import attributes
 
     axes = range(len(part.shape)) if last else range(1, len(part.shape) + 1)
-    return tuple(operations.length(resolver, whole, axis) for axis in axes)
+    return tuple(attributes.length(resolver, whole, axis) for axis in axes)
 
 
 def _rows(resolver: Resolver, function: Any, args: list, keywords: dict, place: Any) -> Any:
     """The Jacobian in one argument, by an adjoint for each entry of the result."""
-    from adcompiler.ir import operations
+    from adcompiler.ir import calls
 
     given = [copied(resolver, arg) for arg in args]
     named = {name: copied(resolver, arg) for name, arg in keywords.items()}
     before = heap.take(resolver.frames, [function, *args, *keywords.values()])
-    out = operations.call(resolver, function, given, named)
+    out = calls.call(resolver, function, given, named)
     _refuse_changes(resolver, before)
     form = _opened(abstract.structure(out))
     if not (isinstance(form, Leaf) and T.is_float(form.type)):

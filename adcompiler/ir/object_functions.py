@@ -7,10 +7,10 @@ import copy
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from adcompiler.ir import heap, instances, nested, operations
+from adcompiler.ir import attributes, heap, instances, nested
 from adcompiler.ir.abstract import Instance
 from adcompiler.ir.guards import NeedStatic
-from adcompiler.ir.iteration import Meaning
+from adcompiler.ir.meaning import Meaning
 from adcompiler.ir.nodes import Constant
 
 if TYPE_CHECKING:
@@ -28,9 +28,9 @@ def _name(resolver: Resolver, value: Any) -> str:
 def call_getattr(resolver: Resolver, args: list, keywords: dict) -> Any:
     if not isinstance(args[0], Instance):
         if isinstance(args[1], Constant) and isinstance(args[1].value, str):
-            if len(args) == 3 and not operations.has_attribute(args[0], args[1].value):
+            if len(args) == 3 and not attributes.has_attribute(args[0], args[1].value):
                 return args[2]
-            return operations.get_attribute(resolver, args[0], args[1].value)
+            return attributes.get_attribute(resolver, args[0], args[1].value)
         raise resolver.error(
             "`getattr` of a name that is not known at compile time", "", "write the attribute"
         )
@@ -47,7 +47,7 @@ def call_setattr(resolver: Resolver, args: list, keywords: dict) -> Any:
 
 def call_hasattr(resolver: Resolver, args: list, keywords: dict) -> Any:
     if not isinstance(args[0], Instance):
-        return Constant(operations.has_attribute(args[0], _name(resolver, args[1])))
+        return Constant(attributes.has_attribute(args[0], _name(resolver, args[1])))
     return Constant(instances.has(args[0], _name(resolver, args[1])))
 
 

@@ -1,4 +1,4 @@
-"""`sorted`, `min` and `max` of known things and of computed ones; see `iteration`."""
+"""`sorted`, `min` and `max` of known things and of computed ones."""
 
 from __future__ import annotations
 
@@ -12,25 +12,36 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from adcompiler import runtime
-from adcompiler.ir import operations, prelude
+from adcompiler.ir import comparisons, prelude, subscripts, walking
 from adcompiler.ir import types as T
 from adcompiler.ir.abstract import Native, RangeOf, Sequence, is_operand
 from adcompiler.ir.infer import type_of
-from adcompiler.ir.iteration import (
-    NONE,
-    Meaning,
-    bind,
-    call,
-    indexable,
-    is_none,
-    items_of,
-    run,
-    static_items,
-)
+from adcompiler.ir.meaning import NONE, Meaning, bind, call, is_none, run
 from adcompiler.ir.nodes import Constant, Op, Value
 
 if TYPE_CHECKING:
     from adcompiler.ir.resolve import Resolver
+
+
+def call_minmax(fn: Callable) -> Callable:
+    def minmax(resolver: Resolver, args: list, keywords: dict) -> Any:
+        items = walking.static_items(args[0]) if len(args) == 1 else args
+        if keywords:
+            raise resolver.error(
+                f"`{fn.__name__}` with these arguments", "", "write the choice as a loop"
+            )
+        if items is None:
+            walked = walking.sequence(resolver, args[0])
+            first = walked.item(Constant(0))
+            return walking.fold_items(
+                resolver, walked, first, lambda total, item: resolver.op(fn, total, item)
+            )
+        result = items[0]
+        for item in items[1:]:
+            result = resolver.op(fn, result, item)
+        return result
+
+    return minmax
 
 
 def _extreme(fn: Callable, function: FunctionType) -> Meaning:
@@ -44,14 +55,14 @@ def _extreme(fn: Callable, function: FunctionType) -> Meaning:
         if len(args) == 1:
             items = args[0]
             if not (isinstance(items, Sequence) and isinstance(items.length, Value)):
-                items = indexable(resolver, items, at_once=True)
+                items = walking.indexable(resolver, items, at_once=True)
             elif is_none(key):
                 items = run(resolver, prelude.listed, items)
             else:
-                operations.use_up(items)
+                walking.use_up(items)
             if isinstance(items, RangeOf) and is_none(key):
                 items = run(resolver, prelude.listed, items)
-        known = items_of(resolver, items)
+        known = walking.items_of(resolver, items)
         if known is not None:
             items = tuple(known)
             if not items and default is not None:
@@ -62,14 +73,14 @@ def _extreme(fn: Callable, function: FunctionType) -> Meaning:
                 and all(map(is_operand, items))
                 and not any(isinstance(i, (tuple, list)) for i in items)
             ):
-                return operations.call_minmax(fn)(resolver, list(items), {})
+                return call_minmax(fn)(resolver, list(items), {})
         if isinstance(items, Sequence) and isinstance(items.length, Value):
             known = None
         if is_none(key) and default is None and known is None:
-            return operations.call_minmax(fn)(resolver, [items], {})
+            return call_minmax(fn)(resolver, [items], {})
         key = Constant(prelude.itself) if is_none(key) else key
         if known is None and default is not None:
-            empty = operations.compared_as(
+            empty = comparisons.compared_as(
                 resolver, operator.eq, call(resolver, Constant(len), items), Constant(0)
             )
             return resolver.branch(
@@ -88,12 +99,12 @@ def _sorted(resolver: Resolver, args: list, keywords: dict) -> Any:
 
 def in_order(resolver: Resolver, items: Any, key: Any, reverse: Any) -> Any:
     """The items as a new list, in the order of their keys."""
-    known = items_of(resolver, items)
+    known = walking.items_of(resolver, items)
     if known is None:
-        listed = indexable(resolver, items, at_once=True)
+        listed = walking.indexable(resolver, items, at_once=True)
         if isinstance(listed, RangeOf) or isinstance(type_of(listed), T.Array):
             listed = run(resolver, prelude.listed, listed)
-        known = static_items(listed)
+        known = walking.static_items(listed)
     if known is None:
         keys = listed
         if not is_none(key):
@@ -166,7 +177,7 @@ def _item_at(resolver: Resolver, known: list, order: Value, place: int) -> Any:
             _item_at(resolver, [item[k] for item in known], order, place) for k in range(len(first))
         ]
         return type(first)._make(parts) if hasattr(first, "_make") else tuple(parts)
-    index = operations.get_item(resolver, order, Constant(place))
+    index = subscripts.get_item(resolver, order, Constant(place))
     if all(isinstance(item, Constant) and isinstance(item.value, str) for item in known):
         out = resolver.value(T.Object(str))
         resolver.add(Op(operator.getitem, [list(known), (index,)], {}, [out]))
@@ -180,7 +191,7 @@ def _item_at(resolver: Resolver, known: list, order: Value, place: int) -> Any:
             "which thing comes first is only known at run time",
             "sort numbers, arrays or tuples of them, or sort indices",
         )
-    return operations.get_item(resolver, resolver.settle(list(known)), index)
+    return subscripts.get_item(resolver, resolver.settle(list(known)), index)
 
 
 MEANING: dict[Any, Meaning] = {

@@ -26,22 +26,24 @@ import numpy as np
 from adcompiler import errors, runtime
 from adcompiler.ir import (
     abstract,
+    attributes,
+    calls,
+    comparisons,
     contexts,
-    functions,
     generators,
     heap,
     indexing,
     instances,
     iteration,
-    iterators,
     list_methods,
     lists,
     mappings,
-    object_functions,
+    meaning,
     operations,
-    ordering,
     purity,
     recursion,
+    subscripts,
+    walking,
 )
 from adcompiler.ir import types as T
 from adcompiler.ir.abstract import Closure, Items, Leaf, Mismatch, Static
@@ -276,9 +278,9 @@ class Resolver:
             if self.frames:
                 env[name] = self.settle(value)
         if tree.generator:
-            quiet = iteration.is_prelude(tree) and not any(map(purity.acts, env.values()))
+            quiet = meaning.is_prelude(tree) and not any(map(purity.acts, env.values()))
             return generators.Generator(self, tree, env, parent, quiet)
-        if not iteration.is_prelude(tree) and recursion.is_recursive(self, tree, env):
+        if not meaning.is_prelude(tree) and recursion.is_recursive(self, tree, env):
             return recursion.call(self, tree, env, parent)
         return self.interpret(tree, env, parent)
 
@@ -572,7 +574,7 @@ class Resolver:
                 self.unpack(elts, value)
             case gast.Subscript():
                 base = self.eval(target.value)
-                operations.set_item(self, base, self.eval(target.slice), value)
+                subscripts.set_item(self, base, self.eval(target.slice), value)
             case gast.Attribute(attr=attr):
                 base = self.eval(target.value)
                 if attr == "flat" and operations.is_array(base):
@@ -671,7 +673,7 @@ class Resolver:
             if lists.is_grown(value) or isinstance(getattr(value, "type", None), T.Array):
                 self.unpack_starred(targets, value, at)
                 return
-            items = operations.unpacked(self, value, None)
+            items = subscripts.unpacked(self, value, None)
             after = len(targets) - at - 1
             if len(items) < at + after:
                 raise self.error("unpacking", f"{len(items)} values for {len(targets)} targets")
@@ -680,7 +682,7 @@ class Resolver:
             for target, item in zip(targets, groups, strict=True):
                 self.assign(target.value if isinstance(target, gast.Starred) else target, item)
             return
-        items = operations.unpacked(self, value, len(targets))
+        items = subscripts.unpacked(self, value, len(targets))
         if len(items) != len(targets):
             raise self.error(
                 "unpacking",
@@ -699,11 +701,11 @@ class Resolver:
         rest = Slice(Constant(at), Constant(-after if after else None), Constant(None))
         for k, target in enumerate(targets):
             if k == at:
-                items = operations.get_item(self, value, rest)
-                self.assign(target.value, operations.call_list(self, [items], {}))
+                items = subscripts.get_item(self, value, rest)
+                self.assign(target.value, iteration.call_list(self, [items], {}))
             else:
                 place = Constant(k if k < at else k - len(targets))
-                self.assign(target, operations.get_item(self, value, place))
+                self.assign(target, subscripts.get_item(self, value, place))
 
     def augment(self, node: gast.AugAssign) -> None:
         fn = IN_PLACE.get(type(node.op), BINARY.get(type(node.op)))
@@ -715,16 +717,16 @@ class Resolver:
         elif isinstance(target, gast.Subscript):
             base = self.eval(target.value)
             index = self.eval(target.slice)
-            old = operations.get_item(self, base, index)
+            old = subscripts.get_item(self, base, index)
             value = self.eval(node.value)
             flat = isinstance(base, indexing.Flat)
             part = flat or operations.is_array(base)  # else the item is an object of its own
             new = operations.in_place(self, fn, old, value, item=part)
             if new is not old:
-                operations.set_item(self, base, index, new)
+                subscripts.set_item(self, base, index, new)
         elif isinstance(target, gast.Attribute):
             base = self.eval(target.value)
-            old = operations.get_attribute(self, base, target.attr)
+            old = attributes.get_attribute(self, base, target.attr)
             new = operations.in_place(self, fn, old, self.eval(node.value))
             instances.set_attribute(self, base, target.attr, new)
         else:
@@ -834,7 +836,7 @@ class Resolver:
     # -- loops --------------------------------------------------------------------------------
 
     def for_loop(self, node: gast.For) -> None:
-        iterable = iteration.walked_now(self, self.eval(node.iter))
+        iterable = walking.walked_now(self, self.eval(node.iter))
         if isinstance(iterable, generators.Generator):
             generators.walk(self, iterable, node)
             return
@@ -842,18 +844,18 @@ class Resolver:
         walks: tuple = ()
         static: Any = None
         if isinstance(iterable, (list, dict, abstract.Sequence)):
-            iterable = operations.sequence(self, iterable)
+            iterable = walking.sequence(self, iterable)
             walks = iterable.walks
-            if isinstance(iterable.length, operations.StaticLength):
+            if isinstance(iterable.length, walking.StaticLength):
                 places = range(iterable.length.value)
                 static = [functools.partial(iterable.item, Constant(k)) for k in places]
             elif key in self.unrolled:
-                trips = operations.constant_range(self, iterable)
+                trips = walking.constant_range(self, iterable)
                 static = [functools.partial(_same, item) for item in trips]
         else:
-            items = operations.static_items(iterable)
+            items = walking.static_items(iterable)
             if items is None and key in self.unrolled:
-                items = operations.constant_range(self, iterable)
+                items = walking.constant_range(self, iterable)
             static = items and [functools.partial(_same, item) for item in items]
             static = [] if items == [] else static
         if static is not None:
@@ -870,7 +872,7 @@ class Resolver:
             if isinstance(iterable, abstract.Sequence):
                 sequence = iterable
             else:
-                sequence = operations.sequence(self, iterable)
+                sequence = walking.sequence(self, iterable)
             walks = sequence.walks
             domain = Range(Constant(0), sequence.length, Constant(1))
         simple = isinstance(node.target, gast.Name) and sequence is None
@@ -883,7 +885,7 @@ class Resolver:
                 item = index if sequence is None else sequence.item(index)
                 self.assign(node.target, item)
 
-        known = operations.has_known_trips(self, iterable)
+        known = walking.has_known_trips(self, iterable)
         try:
             self.loop(node, domain, head, node.target.id if simple else "i", known)
             for walked in walks:
@@ -1354,9 +1356,9 @@ class Resolver:
             case gast.Call():
                 return self.call_expression(node)
             case gast.Attribute():
-                return operations.get_attribute(self, self.eval(node.value), node.attr)
+                return attributes.get_attribute(self, self.eval(node.value), node.attr)
             case gast.Subscript():
-                return operations.get_item(self, self.eval(node.value), self.eval(node.slice))
+                return subscripts.get_item(self, self.eval(node.value), self.eval(node.slice))
             case gast.Slice():
                 parts = [
                     Constant(None) if part is None else self.operand(self.eval(part))
@@ -1409,7 +1411,7 @@ class Resolver:
         items: list = []
         for node in nodes:
             if isinstance(node, gast.Starred):
-                items += operations.unpacked(self, self.eval(node.value), None)
+                items += subscripts.unpacked(self, self.eval(node.value), None)
             else:
                 items.append(self.eval(node))
         return items
@@ -1474,7 +1476,7 @@ class Resolver:
 
         def link(position: int, left: Any) -> Any:
             right = self.eval(node.comparators[position])
-            first = operations.compared(self, node.ops[position], COMPARE, left, right)
+            first = comparisons.compared(self, node.ops[position], COMPARE, left, right)
             if position + 1 == len(node.ops):
                 return first
             test = self.truth(first)
@@ -1518,7 +1520,7 @@ class Resolver:
     def generator(self, node: gast.GeneratorExp) -> Any:
         """A generator expression, of which the first iterable is evaluated now."""
         if self.fixed_origin is not None:  # in a rule
-            return operations.generator(self, self.comprehension(node))
+            return walking.generator(self, self.comprehension(node))
         tree = self.frame.tree.nested(node)
         items = self.eval(node.generators[0].iter)
         quiet = not (purity.tree_acts(tree, self.frame) or purity.acts(items))
@@ -1544,7 +1546,7 @@ class Resolver:
         return args, keywords
 
     def apply(self, fn: Any, args: list, keywords: dict) -> Any:
-        return operations.call(self, fn, args, keywords)
+        return calls.call(self, fn, args, keywords)
 
     def operand(self, value: Any) -> Any:
         """The abstract value as an operand of the IR."""
@@ -1560,7 +1562,7 @@ class Resolver:
             items = [self.operand(item) for item in value]
             return items if isinstance(value, list) else tuple(items)
         if isinstance(value, indexing.Flat):
-            return operations.get_item(self, value, Constant(slice(None)))
+            return subscripts.get_item(self, value, Constant(slice(None)))
         if isinstance(value, Closure):
             raise self.error(
                 f"`{value.tree.name}` used as a value",
@@ -1722,7 +1724,7 @@ def _is_exception(thing: Any) -> bool:
 
 def _is_library(tree: Tree) -> bool:
     """Whether a function says in Python what a builtin or a method means."""
-    return iteration.is_prelude(tree) or tree.globals is vars(list_methods)
+    return meaning.is_prelude(tree) or tree.globals is vars(list_methods)
 
 
 def _runs(domain: Range) -> bool:
@@ -1737,10 +1739,6 @@ def _is_flag(place: tuple[int, str], frames: list[Frame]) -> bool:
     """Whether a name steers exits; in a loop with `yield` it may be known never to be set."""
     depth, name = place
     return depth >= 0 and name in frames[depth].tree.flags
-
-
-for _part in (iteration, iterators, ordering, functions, mappings, object_functions, contexts):
-    operations.SPECIAL.update(_part.MEANING)
 
 
 def _nonlocal_names(node: Any) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from adcompiler import errors, runtime
-from adcompiler.ir import operations
+from adcompiler.ir import numpy_calls
 from adcompiler.ir import types as T
 from adcompiler.ir.infer import IN_PLACE, never_one, type_of
 from adcompiler.ir.nodes import Constant, Op, Origin, Statement, Value, dimension
@@ -449,7 +449,7 @@ def bind_rule(op: Op) -> tuple[book.Rule, dict[str, Any]]:
     position = op.origin.position if op.origin else None
     name = getattr(fn, "__name__", "call")
     try:
-        bound = book.bind(fn, args, keywords, operations.static)
+        bound = book.bind(fn, args, keywords, numpy_calls.static)
     except book.UnboundKeyword as error:
         raise errors.DifferentiationError(
             f"`{name}` with `{error.name}=`",
@@ -467,4 +467,4 @@ def bind_rule(op: Op) -> tuple[book.Rule, dict[str, Any]]:
     return rule, bound
 
 
-__all__ = ["Builder", "ONE", "ZERO", "bind_rule", "dimension", "fit", "operations", "split_call"]
+__all__ = ["Builder", "ONE", "ZERO", "bind_rule", "dimension", "fit", "split_call"]

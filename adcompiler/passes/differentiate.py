@@ -844,13 +844,13 @@ class _Reverse:
 
     def contribute_entries(self, items: Any, g: Operand, path: tuple) -> None:
         """The adjoint of `np.array([a, [b, c]])`: each item takes its entry of `g`."""
-        from adcompiler.ir import operations
+        from adcompiler.ir import subscripts
 
         for k, item in enumerate(items):
             if isinstance(item, (tuple, list)):
                 self.contribute_entries(item, g, (*path, Constant(k)))
             elif self.is_active(item):
-                part = operations.get_item(self.writer, g, (*path, Constant(k)))
+                part = subscripts.get_item(self.writer, g, (*path, Constant(k)))
                 self.contribute(item, self.writer.fitted(part, item))
 
     def unjoin(self, op: Op, g: Operand) -> None:
@@ -875,7 +875,7 @@ class _Reverse:
             if rank is None:
                 raise self.refusal("a negative axis here", "the rank is not known", "axis=0")
             axis += rank
-        from adcompiler.ir import lists, operations
+        from adcompiler.ir import lists, subscripts
         from adcompiler.ir.nodes import Slice
 
         full = Slice(Constant(None), Constant(None), Constant(None))
@@ -888,9 +888,9 @@ class _Reverse:
             taken: Any = index
             if not stacked:
                 after = self.writer.op(operator.add, index, Constant(1))
-                ends = [operations.get_item(self.writer, joints, place) for place in (index, after)]
+                ends = [subscripts.get_item(self.writer, joints, place) for place in (index, after)]
                 taken = Slice(ends[0], ends[1], Constant(None))
-            row = operations.get_item(self.writer, g, (*[full] * axis, taken))
+            row = subscripts.get_item(self.writer, g, (*[full] * axis, taken))
             self.writer.add(Accumulate(shadow, (index,), row))
 
         count = self.writer.value(T.INT)
@@ -1121,9 +1121,9 @@ def _is_real(kind: Any) -> bool:
 
 
 def operations_get(writer: Builder, base: Value, position: int) -> Any:
-    from adcompiler.ir import operations
+    from adcompiler.ir import subscripts
 
-    return operations.get_item(writer, base, Constant(position))
+    return subscripts.get_item(writer, base, Constant(position))
 
 
 def located(error: errors.AdcompilerError, statement: Statement) -> errors.AdcompilerError:

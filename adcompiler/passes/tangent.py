@@ -21,7 +21,7 @@ import numpy as np
 
 from adcompiler import errors, runtime
 from adcompiler.analysis.activity import Activity, memory_classes
-from adcompiler.ir import operations
+from adcompiler.ir import attributes, operations
 from adcompiler.ir import types as T
 from adcompiler.ir.infer import type_of
 from adcompiler.ir.nodes import (
@@ -410,7 +410,7 @@ class _Tangent:
             return dot
         if isinstance(mine, T.Array) and mine.shape is not None and mine.shape == wanted.shape:
             return dot
-        shape = operations.shape(self.writer, out)
+        shape = attributes.shape(self.writer, out)
         return self.writer.op(np.broadcast_to, dot, shape)
 
 
