@@ -131,6 +131,19 @@ def test_module_imports_on_its_own(name):
             raise
 
 
+FRESH = """
+import importlib, sys
+for name in sys.argv[1:]:
+    for held in [m for m in sys.modules if m.partition(".")[0] == "adcompiler"]:
+        del sys.modules[held]
+    importlib.import_module(name)
+"""
+
+
+def test_modules_that_refer_to_each_other_can_be_imported_in_any_order(tmp_path):
+    python(FRESH, tmp_path, arguments=[name for name in MODULES if part_of(name) == "ir"])
+
+
 @every_module
 def test_module_says_what_it_is(name):
     text = MODULES[name].read_text(encoding="utf-8")
@@ -144,6 +157,42 @@ def test_module_says_what_it_is(name):
 @every_module
 def test_module_is_named_for_what_it_holds(name):
     assert name.rpartition(".")[2] not in {"utils", "helpers", "misc", "common"}
+
+
+GIVEN = {"object_classes", "derive", "derive_forward"}
+"""What `resolve` gives a resolver, which has no default."""
+
+
+def unknown_names(path):
+    """What a file reads of the package's modules, and of a resolver, that they do not have."""
+    from adcompiler.passes.builder import Builder
+
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    modules = {
+        alias.asname or alias.name: importlib.import_module(f"{node.module}.{alias.name}")
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module
+        for alias in node.names
+        if f"{node.module}.{alias.name}" in MODULES
+    }
+    known = {"resolver": Builder(), **modules}
+    bound = {
+        n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
+    }
+    bound |= {n.arg for n in ast.walk(tree) if isinstance(n, ast.arg)} - {"resolver"}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            holder = node.value.id
+            if holder in known and holder not in bound and isinstance(node.ctx, ast.Load):
+                if not hasattr(known[holder], node.attr) and node.attr not in GIVEN:
+                    yield f"line {node.lineno}: {holder}.{node.attr}"
+
+
+@every_module
+def test_names_of_other_modules_exist(name):
+    """The type checker does not look, as operands of the IR are of several kinds."""
+    if name.startswith("adcompiler.ir"):
+        assert not list(unknown_names(MODULES[name]))
 
 
 def test_packages_are_found():
@@ -170,7 +219,7 @@ print(middle - start, end - start)
 """
 
 
-def python(code, tmp_path, *flags):
+def python(code, tmp_path, *flags, arguments=()):
     """Run code in a fresh interpreter, in what environment users have: bytecode is kept."""
     ours = ("PYTHONDONTWRITEBYTECODE", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
     environment = {k: v for k, v in os.environ.items() if k not in ours}
@@ -179,7 +228,7 @@ def python(code, tmp_path, *flags):
         filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])
     )
     finished = subprocess.run(
-        [sys.executable, *flags, "-c", code],
+        [sys.executable, *flags, "-c", code, *arguments],
         env=environment, cwd=ROOT, capture_output=True, text=True, timeout=120,
     )  # fmt: skip
     assert finished.returncode == 0, finished.stderr

@@ -133,6 +133,17 @@ class Pullback:
     """The first thing."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Conflict:
+    """A name bound to things on two paths that nothing can stand for; an error if read."""
+
+    name: str | None
+    of_trips: bool = False
+    """Whether the paths are trips of a loop."""
+    loop: Value | None = None
+    """The index of that loop, if it can be written out instead."""
+
+
 class KnownDict(dict):
     """A container of known keys that is more than a dict; held as what it has under each."""
 
@@ -167,6 +178,19 @@ class KnownFrozenSet(KnownSet):
 
 class KnownKeys(KnownSet):
     """`d.keys()`."""
+
+
+def values_in(value: Any) -> list[Value]:
+    """The run-time values in an abstract value."""
+    if isinstance(value, Value):
+        return [value]
+    if isinstance(value, (tuple, list)):
+        return [v for item in value for v in values_in(item)]
+    if isinstance(value, dict):
+        return [v for item in value.values() for v in values_in(item)]
+    if isinstance(value, Instance):
+        return values_in(value.fields)
+    return []
 
 
 class Structure:

@@ -19,6 +19,7 @@ import numpy as np
 
 from adcompiler import errors
 from adcompiler.ir import (
+    abstract,
     attributes,
     functions,
     guards,
@@ -28,6 +29,7 @@ from adcompiler.ir import (
     nested,
     numpy_calls,
     operations,
+    statements,
     subscripts,
     walking,
 )
@@ -44,7 +46,7 @@ from adcompiler.ir.abstract import (
 )
 from adcompiler.ir.infer import is_pure, type_of
 from adcompiler.ir.meaning import Meaning
-from adcompiler.ir.nodes import Constant, Value
+from adcompiler.ir.nodes import Constant
 from adcompiler.ir.parse import parse
 from adcompiler.rules import book, compositions
 
@@ -161,7 +163,7 @@ def _call_object(resolver: Resolver, fn: Any, args: list, keywords: dict) -> Any
         if answer is not NotImplemented:
             return answer
     if isinstance(fn, type) and issubclass(fn, BaseException):
-        return resolver.raised(fn, None)
+        return statements.raised(resolver, fn, None)
     if isinstance(fn, type):
         return instances.make(resolver, fn, args, keywords)
     return call_unknown(resolver, fn, args, keywords)
@@ -209,7 +211,7 @@ def _call_of_objects(resolver: Resolver, fn: Any, args: list, keywords: dict) ->
 
 def _may_be_active(value: Any) -> bool:
     """Whether a derivative might pass through an argument."""
-    kinds = [type_of(v) for v in _values_of(value)]
+    kinds = [type_of(v) for v in abstract.values_in(value)]
     plain = all(isinstance(k, T.Scalar) and k.kind in ("int", "bool") for k in kinds)
     return not plain or isinstance(value, (Instance, Closure, Partial))
 
@@ -252,7 +254,7 @@ def call_unknown(resolver: Resolver, fn: Callable, args: list, keywords: dict) -
                 "it has no Python source: whether it changes it is not known",
                 "write what it does in Python, or give it a tuple",
             )
-        for leaf in _values_of(value):
+        for leaf in abstract.values_in(value):
             if isinstance(leaf.type, (T.Array, T.List, T.Unknown)):
                 raise errors.DifferentiationError(
                     f"`{name}` of an array",
@@ -266,13 +268,6 @@ def call_unknown(resolver: Resolver, fn: Callable, args: list, keywords: dict) -
 
 def _kind_of(thing: Any) -> str:
     return thing.cls.__name__ if isinstance(thing, Instance) else type(thing).__name__
-
-
-def _values_of(value: Any) -> list[Value]:
-    if isinstance(value, (tuple, list, dict)):
-        items = value.values() if isinstance(value, dict) else value
-        return [v for item in items for v in _values_of(item)]
-    return [value] if isinstance(value, Value) else []
 
 
 def _is_hashable(fn: Any) -> bool:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import gast
 import numpy as np
 
-from adcompiler.ir import generators, instances
+from adcompiler.ir import assignment, expressions, generators, instances
 from adcompiler.ir.abstract import Instance
 from adcompiler.ir.meaning import Meaning
 from adcompiler.ir.nodes import Constant
@@ -78,7 +78,7 @@ def _run(resolver: Resolver, node: gast.With, items: list, body: Callable[[], No
 
     def bind(value: Any) -> None:
         if item.optional_vars is not None:
-            resolver.assign(item.optional_vars, value)
+            assignment.assign(resolver, item.optional_vars, value)
 
     context = item.context_expr
     if isinstance(context, gast.Call):
@@ -182,7 +182,7 @@ def _generator_of(resolver: Resolver, fn: Any, call: gast.Call) -> Any:
     ):
         return None
     resolver.guard(function, "__wrapped__", wrapped)
-    args, keywords = resolver.arguments(call)
+    args, keywords = expressions.arguments(resolver, call)
     return resolver.call(parse(wrapped, generator=True), args, keywords)
 
 

@@ -28,13 +28,14 @@ from typing import TYPE_CHECKING, Any
 import gast
 
 from adcompiler import errors
-from adcompiler.ir import heap
+from adcompiler.ir import assignment, heap, loops, scopes
 from adcompiler.ir.abstract import Sequence
 from adcompiler.ir.nodes import Constant
 from adcompiler.ir.parse import OUTERMOST, yields
 
 if TYPE_CHECKING:
-    from adcompiler.ir.resolve import Frame, Resolver
+    from adcompiler.ir.resolve import Resolver
+    from adcompiler.ir.scopes import Frame
 
 MAX_NESTED = 8
 
@@ -90,7 +91,7 @@ def use_up(generator: Generator) -> None:
 def walk(resolver: Resolver, generator: Generator, node: gast.For) -> None:
     """`for target in generator: body`."""
     use_up(generator)
-    body, stop = resolver.loop_body(node)
+    body, stop = loops.loop_body(resolver, node)
     frame = resolver.frame
     assert frame is not None
     if stop is not None:
@@ -99,7 +100,7 @@ def walk(resolver: Resolver, generator: Generator, node: gast.For) -> None:
 
     def take(item: Any) -> None:
         resolver.enter(node)
-        resolver.assign(node.target, item)
+        assignment.assign(resolver, node.target, item)
         resolver.execute_all(body)
 
     _run(resolver, generator, Consumer(frame, node, stop, take))
@@ -160,7 +161,7 @@ def give(resolver: Resolver, node: gast.Expr) -> None:
         consumer.take(item)
         closed = Constant(False)
         if consumer.stop is not None and not resolver.dead:
-            closed = resolver.lookup(consumer.stop)
+            closed = scopes.lookup(resolver, consumer.stop)
     finally:
         resolver.frame, resolver.node, resolver.origin = inside
         resolver.consumers.append(consumer)

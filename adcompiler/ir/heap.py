@@ -28,7 +28,7 @@ from adcompiler.ir.abstract import (
 )
 
 if TYPE_CHECKING:
-    from adcompiler.ir.resolve import Frame
+    from adcompiler.ir.scopes import Frame
 
 Heap = dict[int, tuple[Any, Any]]
 """By identity: an object, and what it contains."""

@@ -6,22 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from adcompiler.ir import abstract, heap, lists
-from adcompiler.ir.abstract import Mismatch, Static
+from adcompiler.ir.abstract import Conflict, Mismatch, Static
 from adcompiler.ir.nodes import UNBOUND, Block, Constant, If, Value
 
 if TYPE_CHECKING:
     from adcompiler.ir.resolve import Resolver
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Conflict:
-    """A name bound to things on two paths that nothing can stand for; an error if read."""
-
-    name: str | None
-    of_trips: bool = False
-    """Whether the paths are trips of a loop."""
-    loop: Value | None = None
-    """The index of that loop, if it can be written out instead."""
 
 
 @dataclass(slots=True)

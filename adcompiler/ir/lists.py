@@ -21,10 +21,13 @@ import numpy as np
 
 from adcompiler import errors, runtime
 from adcompiler.ir import (
+    assignment,
+    expressions,
     generators,
     heap,
     iteration,
     list_methods,
+    loops,
     numpy_calls,
     operations,
     subscripts,
@@ -994,7 +997,9 @@ def comprehension(resolver: Resolver, node: Any) -> Any:
     """A list comprehension or generator: items of known structure, or a loop that appends."""
     if any(isinstance(part, gast.Lambda) for part in gast.walk(node.elt)):
         apart = _written_out(resolver, node)
-        found = generators.collect(resolver.generator(resolver.as_generator(apart, node.elt)))
+        found = generators.collect(
+            expressions.generator(resolver, expressions.as_generator(resolver, apart, node.elt))
+        )
         if found is None:
             raise resolver.error(
                 "a list of functions made in a loop",
@@ -1013,7 +1018,7 @@ def comprehension(resolver: Resolver, node: Any) -> Any:
         items = walking.constant_range(resolver, resolver.eval(generator.iter))
         static = []
         for item in items:
-            resolver.assign(generator.target, item)
+            assignment.assign(resolver, generator.target, item)
             static.append(resolver.eval(node.elt))
     if static is None:
         out = resolver.value(T.List(None))
@@ -1072,7 +1077,7 @@ def _makes_objects(resolver: Resolver, node: Any) -> bool:
         trips = constant_trips(walked)
         if trips is None or not 0 < len(trips) <= MAX_OBJECTS:
             return False
-        resolver.assign(generator.target, walked.start)
+        assignment.assign(resolver, generator.target, walked.start)
         item = resolver.eval(node.elt)
     heap.put_back(before)
     return heap.is_object(item) and not isinstance(item, list) or isinstance(item, Closure)
@@ -1099,8 +1104,8 @@ def _static_comprehension(resolver: Resolver, generators: list, element: Any) ->
         return None
     result: list = []
     for item in items:
-        resolver.assign(generator.target, item)
-        tests = [resolver.test(test) for test in generator.ifs]
+        assignment.assign(resolver, generator.target, item)
+        tests = [expressions.test(resolver, test) for test in generator.ifs]
         if not all(isinstance(test, bool) for test in tests):
             return None
         if all(tests):
@@ -1127,7 +1132,7 @@ def _append_all(resolver: Resolver, node: Any, level: int, out: Value) -> None:
     for part in gast.walk(loop):
         if not hasattr(part, "lineno") and isinstance(part, (gast.stmt, gast.expr)):
             gast.copy_location(part, node)
-    resolver.for_loop(loop)
+    loops.for_loop(resolver, loop)
 
 
 class Callback:

@@ -78,7 +78,7 @@ def ask_for(resolver: Resolver, key: Any) -> None:
         if isinstance(statement, Op) and not statement.effect
         for out in statement.outs
     }
-    indices = {v for found in getattr(resolver, "index_of", {}).values() for v in found}
+    indices = {v for found in resolver.index_of.values() for v in found}
     todo, seen = list(leaves(key)) if _is_tree(key) else [], set()
     asked: list[Exception] = []
     while todo:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
-from adcompiler.ir import calls, prelude
+from adcompiler.ir import prelude
 from adcompiler.ir.nodes import Constant
 from adcompiler.ir.parse import Tree, parse
 
@@ -33,7 +33,7 @@ def run(resolver: Resolver, function: FunctionType, *args: Any) -> Any:
 
 
 def call(resolver: Resolver, function: Any, *args: Any) -> Any:
-    return calls.call(resolver, function, list(args), {})
+    return resolver.apply(function, list(args), {})
 
 
 def bind(

@@ -20,7 +20,7 @@ from adcompiler.ir.parse import parse
 
 if TYPE_CHECKING:
     from adcompiler.ir.parse import Tree
-    from adcompiler.ir.resolve import Frame
+    from adcompiler.ir.scopes import Frame
 
 _STATEMENTS = (
     gast.Nonlocal, gast.Global, gast.Delete, gast.Raise, gast.Assert, gast.With, gast.Try,

@@ -31,7 +31,8 @@ from adcompiler.ir.nodes import (
 )
 
 if TYPE_CHECKING:
-    from adcompiler.ir.resolve import Frame, Resolver
+    from adcompiler.ir.resolve import Resolver
+    from adcompiler.ir.scopes import Frame
 
 ROUNDS = 8
 MAX_WRITTEN_OUT = 8

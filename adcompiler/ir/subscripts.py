@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from adcompiler import runtime
-from adcompiler.ir import indexing, instances, lists, mappings, operations, walking
+from adcompiler.ir import indexing, instances, lists, loops, mappings, operations, walking
 from adcompiler.ir import types as T
 from adcompiler.ir.abstract import Instance, RangeOf, Sequence
 from adcompiler.ir.guards import CONTAINERS, NeedStatic, NeedUnroll
@@ -67,7 +67,7 @@ def get_item(resolver: Resolver, base: Any, index: Any) -> Any:
                 listed = resolver.settle(list(base))
                 if isinstance(listed, Value):
                     return get_item(resolver, listed, index)
-            if not resolver.is_loop_index(index):
+            if not loops.is_loop_index(resolver, index):
                 lists.need_growing(resolver, base)
                 raise resolver.error(
                     "index into things of different kinds",

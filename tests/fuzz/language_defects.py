@@ -52,7 +52,7 @@ defect(
 defect(
     "attribute_write_lost_in_a_loop",
     "What a loop does to an object that was there before is lost.",
-    put("adcompiler.ir.resolve.Resolver.changed_objects", lambda self, node, before: {}),
+    put("adcompiler.ir.loops.changed_objects", lambda resolver, node, before: {}),
     profile="objects",
 )
 defect(
@@ -77,8 +77,8 @@ defect(
     "aliased_object_replaced",
     "`dataclasses.replace` changes the object that it is to copy.",
     edit(
-        INSTANCES + "call_replace",
-        "return make(resolver, instance.cls, [], {**kept, **keywords})",
+        "adcompiler.ir.object_functions.call_replace",
+        "return instances.make(resolver, instance.cls, [], {**kept, **keywords})",
         "resolver.replace(instance, {**kept, **keywords}); return instance",
     ),
     profile="objects",
@@ -191,7 +191,7 @@ defect(
     "nonlocal_write_lost",
     "A `nonlocal` name is bound in the function that says so, not in the one around it.",
     edit(
-        "adcompiler.ir.resolve.Resolver.bind_name",
+        "adcompiler.ir.assignment.bind_name",
         "holder.env[name] = value",
         "frame.env[name] = value",
     ),
