@@ -4,12 +4,14 @@ Each program gave a wrong value or gradient without an error once, or code that 
 """
 
 import contextlib
+import dataclasses
 import functools
 import itertools
 
+import numpy as np
 import pytest
 
-from adcompiler import grad
+from adcompiler import grad, jvp, value_and_grad, vjp
 from adcompiler.errors import AdcompilerError
 from tests.test_review import X, check
 
@@ -411,3 +413,91 @@ def test_a_generator_is_not_closed_inside_a_manager_that_minds(manager):
     else:
         with pytest.raises(AdcompilerError, match="`yield` inside a `with`"):
             grad(not_to_the_end)(X)
+
+
+# arguments that are one thing
+
+
+@dataclasses.dataclass
+class Record:
+    w: np.ndarray
+    b: float
+
+
+def test_a_store_that_nothing_reads_under_its_own_name():
+    def f(x, y):
+        y[0] = 5.0
+        return np.sum(x * x)
+
+    derivative = value_and_grad(f)
+    check(f, X, X + 1, derivative=derivative, must_compile=True)
+    for call in (
+        lambda: derivative(X, X),
+        lambda: derivative(X, X[:2]),
+        lambda: jvp(f, (X, X), (X, X)),
+        lambda: vjp(f, X, X),
+    ):
+        with pytest.raises(AdcompilerError, match="share memory"):
+            call()
+
+
+def test_a_store_into_one_of_two_items_of_a_dict():
+    def f(x, d):
+        d["a"][0] = x[0] * 3
+        return np.sum(d["b"] * x)
+
+    one = np.arange(5.0)
+    check(f, X, {"a": one, "b": one + 1}, must_compile=True)
+    with pytest.raises(AdcompilerError, match="share memory"):
+        grad(f)(X, {"a": one, "b": one})
+
+
+AROUND = np.arange(5.0)
+
+
+def test_a_store_into_an_argument_that_is_a_global_array_too():
+    def f(x):
+        x[0] = x[1] ** 2
+        return np.sum(AROUND * x)
+
+    derivative = value_and_grad(f)
+    check(f, X, derivative=derivative, must_compile=True)
+    with pytest.raises(AdcompilerError, match="an array around the function share memory"):
+        derivative(AROUND)
+
+
+def test_attributes_of_one_object_that_was_passed_twice():
+    def f(x, p, q):
+        p.b = p.b * x[0]
+        q.b = q.b + x[1]
+        return p.b * q.b
+
+    p, q = Record(np.ones(2), 2.0), Record(np.ones(2), 2.0)
+    derivative = value_and_grad(f)
+    value, got = derivative(X, p, q)
+    assert (p.b, q.b) == (2.0, 2.0)
+    np.testing.assert_allclose(value, 2 * X[0] * (2 + X[1]))
+    np.testing.assert_allclose(got, [2 * (2 + X[1]), 2 * X[0], 0, 0, 0])
+    inside = value_and_grad(lambda x, p, q: f(x, p[0], q[0]))
+    for call in (lambda: derivative(X, p, p), lambda: inside(X, [p], [p])):
+        with pytest.raises(AdcompilerError, match="got the same one twice"):
+            call()
+
+
+class Settings:
+    @property
+    def rate(self):
+        return 3.0
+
+
+SETTINGS = Settings()
+
+
+def test_a_property_of_a_global_object_that_is_replaced(monkeypatch):
+    def f(x):
+        return np.sum(x) ** 2 * SETTINGS.rate
+
+    derivative = value_and_grad(f)
+    check(f, X, derivative=derivative, must_compile=True)
+    monkeypatch.setattr(Settings, "rate", property(lambda self: 9.0))
+    check(f, X, derivative=derivative, must_compile=True)

@@ -7,7 +7,7 @@ import inspect
 import threading
 import types
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -65,6 +65,7 @@ class Specialisation:
         "text",
         "guards",
         "written",
+        "held",
         "plain",
         "signature",
         "finish",
@@ -84,6 +85,8 @@ class Specialisation:
         self.guards: list[Guard] = []
         self.globals: list[tuple[dict, str, Any]] = []
         self.written: list[int] = []
+        self.held: list[np.ndarray] = []
+        """Arrays of the world around, which arguments that are written must not overlap."""
         self.plain = True
         """Whether the arguments are their own leaves, and what `run` gives is the answer."""
         self.signature: Signature
@@ -199,7 +202,7 @@ class Derivative:
                 value = part_of(value, step)
             leaves.append(value)
         if found.written:
-            check_overlap(found.written, leaves)
+            check_overlap(found.written, leaves, found.held)
         result = found.run(*leaves)
         return result if found.finish is None else found.finish(result)
 
@@ -326,7 +329,8 @@ class Derivative:
         found = Specialisation()
         found.signature = signature
         found.guard(lowered.guards)
-        found.written = pipeline.written_leaves(function, signature)
+        found.held = arrays_in([guard.expected for guard in lowered.guards])
+        found.written = pipeline.written_leaves(function, signature, found.held)
         found.ir = function
         if self.backend == "numba":
             self.emit_loops(found, function)
@@ -832,10 +836,21 @@ def _is_float(value: Any) -> bool:
     return isinstance(value, np.ndarray) and value.dtype.kind in "fc"
 
 
-def check_overlap(written: list[int], leaves: list) -> None:
+def arrays_in(values: Iterable[Any]) -> list[np.ndarray]:
+    """The arrays among some objects, and in lists, tuples and dicts of them."""
+    found: list[np.ndarray] = []
+    for value in values:
+        if isinstance(value, np.ndarray):
+            found.append(value)
+        elif isinstance(value, (list, tuple, dict)):
+            found += arrays_in(value.values() if isinstance(value, dict) else value)
+    return found
+
+
+def check_overlap(written: list[int], leaves: list, held: list[np.ndarray]) -> None:
     """Refuse arguments that share memory where the function writes one of them."""
     for k in written:
-        for j, other in enumerate(leaves):
+        for j, other in enumerate([*leaves, *held]):
             if j == k or not isinstance(other, np.ndarray):
                 continue
             if not np.may_share_memory(leaves[k], other):
@@ -845,8 +860,11 @@ def check_overlap(written: list[int], leaves: list) -> None:
             except Exception:  # too hard to tell
                 shared = True
             if shared:
+                those = f"arguments {k} and {j}"
+                if j >= len(leaves):
+                    those = f"argument {k} and an array around the function"
                 raise errors.OverlapError(
-                    f"arguments {k} and {j} share memory, and the function writes argument {k}",
+                    f"{those} share memory, and the function writes argument {k}",
                     reason="the derivative works on a copy of it, so the other would not change",
                     remedy="pass a copy of one of them",
                 )

@@ -40,6 +40,7 @@ from adcompiler.passes.memory import (
     refuse_foreign_writes,
     to_memory,
     view_kind,
+    written_parameters,
 )
 from adcompiler.passes.optimise import optimise
 from adcompiler.passes.simplify import dead_code
@@ -88,6 +89,7 @@ def resolved(function: Callable, signature: Signature) -> Primal:
             reason="which of the two would change is not told apart",
             remedy="pass a copy for one of them",
         )
+    signature.written = written_parameters(ir)
     tell_memory(ir)
     check(ir, "ir")
     return Primal(ir, form, list(ir.body.results), list(resolver.guards.values()))
@@ -130,16 +132,21 @@ def derived_forward(function: Function, wrt: list[Value]) -> Function:
     return made
 
 
-def written_leaves(function: Function, signature: Signature) -> list[int]:
-    """Which leaves a function writes (it works on copies), if others might overlap them."""
-    if sum(isinstance(leaf.value.type, T.Array) for leaf in signature.leaves) < 2:
+def written_leaves(function: Function, signature: Signature, held: list) -> list[int]:
+    """Which leaves a function writes (it works on copies), if others might overlap them.
+
+    `held`: the arrays of the world around that it reads. A store that nothing reads by the name of
+    the argument may be read by way of another one.
+    """
+    if sum(isinstance(leaf.value.type, T.Array) for leaf in signature.leaves) + len(held) < 2:
         return []
     params = {leaf.value: k for k, leaf in enumerate(signature.leaves)}
-    return [
-        params[s.source]
+    copied = {
+        s.source
         for s in walk(function.body)
         if isinstance(s, New) and isinstance(s.source, Value) and s.source in params
-    ]
+    }
+    return sorted(params[value] for value in copied | signature.written)
 
 
 def scalar_result(primal: Primal, name: str, aux: bool, position: Any) -> int:

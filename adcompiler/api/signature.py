@@ -74,6 +74,8 @@ class Signature:
     leaves: list[Leaf] = field(default_factory=list)
     shared: bool = False
     """Whether one list or dict stands in two places among the arguments."""
+    written: set[Value] = field(default_factory=set)
+    """The arrays among the arguments that the function writes, once that is known."""
     seen: set[int] = field(default_factory=set)
     lengths: dict[int, str] = field(default_factory=dict)
     """The symbol that stands for each length: equal lengths share one."""

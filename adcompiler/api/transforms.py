@@ -272,7 +272,7 @@ def conforming(dot: Any, kind: Any, like: Any, what: str) -> Any:
 
 def _finished(found: Any, leaves: list, extra: list) -> Any:
     if found.written:
-        check_overlap(found.written, leaves)
+        check_overlap(found.written, leaves, found.held)
     result = found.run(*leaves, *extra)
     return result if found.finish is None else found.finish(result)
 
@@ -291,7 +291,9 @@ def vjp(fun: Callable, *primals: Any, backend: str = "numpy") -> tuple[Any, Call
     leaves_out = found_out.signature.leaves
     if found_out.written:
         there = out.by_place(args, keywords)
-        check_overlap(found_out.written, [leaf_of(leaf.path, there) for leaf in leaves_out])
+        check_overlap(
+            found_out.written, [leaf_of(leaf.path, there) for leaf in leaves_out], found_out.held
+        )
     args = tuple(_copied(arg) for arg in args)
     given = out.by_place(args, keywords)
     value = _finished(found_out, [leaf_of(leaf.path, given) for leaf in leaves_out], [])

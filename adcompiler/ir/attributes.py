@@ -33,6 +33,7 @@ def get_attribute(resolver: Resolver, base: Any, name: str) -> Any:
             return Method(base, name)
         held = instances.found_on(type(base), name)
         if isinstance(held, property):
+            resolver.guard(type(base), name, held)
             return calls.call(resolver, Constant(held.fget), [base], {})
         if isinstance(held, python_types.FunctionType):
             resolver.guard(type(base), name, held)
@@ -42,6 +43,7 @@ def get_attribute(resolver: Resolver, base: Any, name: str) -> Any:
     ):
         held = instances.found_on(type(base.value), name)
         if isinstance(held, property) and instances.is_of_users_class(base.value):
+            resolver.guard(type(base.value), name, held)
             return calls.call(resolver, Constant(held.fget), [base], {})
         try:
             value = getattr(base.value, name)

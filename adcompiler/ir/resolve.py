@@ -660,12 +660,8 @@ class Resolver:
         return found
 
     def note_objects(self, value: Any, into: dict[int, Any]) -> None:
-        """Remember the lists and dicts in an abstract value."""
-        if isinstance(value, (tuple, list, dict)):
-            if not isinstance(value, tuple):
-                into[id(value)] = value
-            for item in value.values() if isinstance(value, dict) else value:
-                self.note_objects(item, into)
+        """Remember the lists, dicts and objects in an abstract value."""
+        into.update(heap.objects_among([value]))
 
     def guard(self, holder: Any, name: str, value: Any) -> None:
         if self.fixed_origin is None:

@@ -155,6 +155,14 @@ def refuse_foreign_writes(function: Function) -> None:
         pass_.refuse_foreign()
 
 
+def written_parameters(function: Function) -> set[Value]:
+    """Arrays that a resolved function gets and writes, also if nothing reads them afterwards."""
+    pass_ = _ToMemory(function)
+    pass_.find_classes()
+    written = pass_.written_classes()
+    return {param for param in function.params if pass_.classes.find(param) in written}
+
+
 class _ToMemory:
     def __init__(self, function: Function) -> None:
         self.function = function
