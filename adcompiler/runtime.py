@@ -152,9 +152,15 @@ def step(x, y):
     """1 where `x > y`, one half where they are equal, 0 elsewhere."""
     if type(x) is float and type(y) is float:
         return 0.5 * (x > y) + 0.5 * (x >= y)
-    share = np.greater(x, y).astype(np.result_type(x, y, np.float16))
+    share = np.greater(x, y).astype(_precision(x, y))
     tie = np.equal(x, y)
     return share + tie * share.dtype.type(0.5) if tie.any() else share
+
+
+def _precision(*numbers):
+    """In which precision a function of these is computed."""
+    found = np.result_type(*numbers)
+    return found if found.kind in "fc" else float
 
 
 def log_nonzero(x):
@@ -204,7 +210,7 @@ def ties(a, out, axis=None, keepdims=False):
         out = np.expand_dims(out, axis)
     best = np.equal(a, out)
     count = np.count_nonzero(best, axis=axis, keepdims=True)
-    share = best.astype(np.result_type(a, np.float16))
+    share = best.astype(_precision(a))
     if np.all(count == 1):
         return share
     with np.errstate(invalid="ignore"):

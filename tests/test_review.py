@@ -1785,3 +1785,52 @@ def test_42_writing_to_what_is_not_contiguous_is_not_lost(write, turned, derivat
         return np.sum(a * a * np.arange(12.0).reshape(3, 4))
 
     check(f, X, derivative=derivative(f))
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: np.minimum(x, 3) * x * x,
+        lambda x: np.max(x) * x,
+        lambda x: np.maximum(1, x) * np.sin(x),
+        lambda x: np.clip(x, 0, 2) * x,
+        lambda x: np.gradient(np.array([x, 1.0, 2.0]), x).sum(),
+        lambda x: np.dot(np.asarray(x), np.asarray(x)) * x,
+        lambda x: np.sum(np.asarray(x)) * x,
+    ],
+)
+@pytest.mark.parametrize("kind", [float, np.float64, np.array])
+def test_43_numbers_in_full_precision(f, kind):
+    x = 1.3
+    expected = (f(x + 1e-5) - f(x - 1e-5)) / 2e-5
+    got = [grad(f)(kind(x)), jvp(f, (kind(x),), (kind(1.0),))[1]]
+    np.testing.assert_allclose(got, expected, rtol=1e-8)
+    try:
+        np.testing.assert_allclose(tape.grad(f)(x), expected, rtol=1e-8)
+    except AdcompilerError:
+        pass  # `np.array` of values
+
+
+@pytest.mark.parametrize(
+    "f", [lambda p: np.linalg.norm(X, p), lambda p: np.var(X, ddof=p) * p, lambda p: [X[0]][p] * p]
+)
+def test_44_a_float_that_decides_the_code_has_no_derivative(f):
+    for call in (grad(f), jacfwd(f), lambda p: jvp(f, (p,), (1.0,))):
+        with pytest.raises((AdcompilerError, TypeError)):
+            call(3.0)
+
+
+def test_44_unless_it_is_held_fixed():
+    def f(x, p):
+        return np.linalg.norm(x, p)
+
+    np.testing.assert_allclose(grad(f)(X, 3.0), jvp_rows(lambda x: f(x, 3.0)), rtol=1e-9)
+    assert jvp(f, (X, 3.0), (X, 0.0))[1] > 0
+    with pytest.raises(AdcompilerError, match="decides the code"):
+        jvp(f, (X, 3.0), (X, 1.0))
+    with pytest.raises(AdcompilerError, match="decides the code"):
+        grad(f, argnums=1)(X, 3.0)
+
+
+def jvp_rows(f):
+    return [jvp(f, (X,), (row,))[1] for row in np.eye(len(X))]

@@ -245,6 +245,7 @@ class Derivative:
                     try:
                         found = self.compile(positional, named)
                     except NeedStatic as need:
+                        self.refuse_static(need, positional, named)
                         self._static.add(self._asking[need.value.uid])
                         self._simple = False
                         self._cache.clear()
@@ -257,6 +258,27 @@ class Derivative:
                 self._cache[key] = found
                 self._last = found
                 return found
+
+    def refuse_static(self, need: NeedStatic, args: tuple, keywords: dict) -> None:
+        """Refuse to differentiate by a number that decides the code: it would get no derivative."""
+        path = self._asking[need.value.uid]
+        if T.is_float(need.value.type) and path[0] in self.chosen(args, keywords):
+            raise self.decides_the_code(path)
+
+    def decides_the_code(self, path: tuple) -> errors.DifferentiationError:
+        names = self.parameter_names()
+        place = path[0]
+        name = names[place] if isinstance(place, int) and place < len(names) else place
+        return errors.DifferentiationError(
+            f"argument `{name}` of `{self.name}` decides the code",
+            reason="where an order, an axis or a number of items is meant, there is no slope",
+            remedy="pass an integer, or differentiate by the other arguments (argnums=...)",
+            position=self.position(),
+        )
+
+    def static_paths(self) -> list[tuple]:
+        """Where in the arguments there is a value that decides the code."""
+        return sorted(self._static, key=repr)
 
     def exact_key(self, args: tuple, keywords: dict) -> Any:
         key: Any = tuple(map(key_of, args))

@@ -148,6 +148,9 @@ class _Plain(Derivative):
 
     suffix = "primal"
 
+    def chosen(self, args: tuple, keywords: dict) -> dict:
+        return {}
+
     def lower(self, signature: Signature, args: tuple, keywords: dict) -> pipeline.Primal:
         return self.inner(signature, args, keywords)
 
@@ -205,6 +208,9 @@ def jvp(fun: Callable, primals: tuple, tangents: tuple, backend: str = "numpy") 
     for place, value in given.items():
         if place not in along:  # what the function is bound to stays as it is
             along[place] = rebuild(value, lambda leaf, path: _zero(leaf))
+    for path in derivative.static_paths():
+        if isinstance(leaf_of(path, given), (float, np.floating)) and leaf_of(path, along):
+            raise derivative.decides_the_code(path)
     dots = [
         _direction(leaf, given, along)
         for leaf in found.signature.leaves

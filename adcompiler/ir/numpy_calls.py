@@ -91,7 +91,7 @@ def _into(resolver: Resolver, out: Any, result: Any) -> Any:
 def compose(resolver: Resolver, composition: Any, args: list, keywords: dict) -> Any:
     """A call of what has a composition in the rulebook: that, in place of the user's statement."""
     tree = parse(composition)
-    names = book.parameter_names(composition)
+    names = book.parameter_names(composition)[: composition.__code__.co_argcount]
     for name, value in [*zip(names, args, strict=False), *keywords.items()]:
         if name in operations.STATIC_PARAMETERS:
             for leaf in leaves(value) if is_operand(value) else ():

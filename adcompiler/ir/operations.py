@@ -169,6 +169,8 @@ def _may_raise(resolver: Resolver, fn: Callable, args: list, type: Any) -> bool:
     shapes = [t.shape for t in map(type_of, args) if isinstance(t, T.Array)]
     if len(shapes) < 2 or any(shape is None for shape in shapes):
         return False
+    if key is np.dot and () in shapes:
+        return False  # a product with a number
     if key is np.matmul or (key is np.dot and max(map(len, shapes)) <= 2):
         a, b = shapes
         inner = b[-2] if len(b) > 1 else b[0]

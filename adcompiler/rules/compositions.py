@@ -454,7 +454,8 @@ def interp(x, xp, fp, left=None, right=None, period=None):
     x, xp, fp = _array(x), _doubles(xp), _doubles(fp)
     k = np.clip(np.searchsorted(xp, x, side="right") - 1, 0, np.shape(xp)[0] - 2)
     width = xp[k + 1] - xp[k]
-    slope = np.where(width > 0, (fp[k + 1] - fp[k]) / width, 0)  # there may be one sample only
+    width = np.where(width > 0, width, 1)  # there may be one sample only
+    slope = (fp[k + 1] - fp[k]) / width
     result = slope * (x - xp[k]) + fp[k]
     result = np.where(x < xp[0], fp[0] if left is None else left, result)
     result = np.where(x > xp[-1], fp[-1] if right is None else right, result)
