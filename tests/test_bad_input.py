@@ -164,6 +164,12 @@ def with_many_permutations(x):
     return sum(x[i] * x[j] for i, j, *_ in itertools.permutations(range(7)))
 
 
+@refused("a list of functions made in a loop", "[lambda t, v=v: t * v for v in x]", X)
+def with_as_many_functions_as_items(x):
+    parts = [lambda t, v=v: t * v for v in x]
+    return sum(part(v) for part, v in zip(parts, x, strict=True))
+
+
 @refused("`iter` with a sentinel", "iter(x.sum, 1.0)", X)
 def with_a_sentinel(x):
     return sum(iter(x.sum, 1.0))

@@ -1000,13 +1000,8 @@ def comprehension(resolver: Resolver, node: Any) -> Any:
         found = generators.collect(
             expressions.generator(resolver, expressions.as_generator(resolver, apart, node.elt))
         )
-        if found is None:
-            raise resolver.error(
-                "a list of functions made in a loop",
-                f"how many there are is only known at run time, or it is more than {MAX_OBJECTS}",
-                "write the list out, or loop over a tuple",
-            )
-        return found
+        if found is not None:
+            return found
     saved = {
         name: resolver.frame.env.get(name, UNBOUND)
         for generator in node.generators
@@ -1119,6 +1114,12 @@ def _static_comprehension(resolver: Resolver, generators: list, element: Any) ->
 def _append_all(resolver: Resolver, node: Any, level: int, out: Value) -> None:
     if level == len(node.generators):
         item = resolver.eval(node.elt)
+        if isinstance(item, Closure):
+            raise resolver.error(
+                "a list of functions made in a loop",
+                f"how many there are is only known at run time, or it is more than {MAX_OBJECTS}",
+                "write the list out, or loop over a tuple",
+            )
         append(resolver, out, item)
         return
     generator = node.generators[level]

@@ -81,7 +81,7 @@ def array_method(resolver: Resolver, base: Any, name: str, args: list, keywords:
         return operations.apply(resolver, own, [base], {})
     if name == "fill" and isinstance(kind, T.Array):
         if isinstance(base, Constant):
-            raise operations._global_write(resolver, base)
+            raise operations.global_write(resolver, base)
         resolver.add(Store(base, (), resolver.operand(args[0])))
         return Constant(None)
     if name == "item" and isinstance(kind, T.Scalar) and not args:

@@ -82,7 +82,7 @@ def _into(resolver: Resolver, out: Any, result: Any) -> Any:
         kind = type_of(place)
         if not isinstance(kind, T.Array) or isinstance(place, Constant):
             raise resolver.error("`out=` argument", "it must be a local array of known type")
-        operations._check_cast(resolver, type_of(value), kind)
+        operations.check_cast(resolver, type_of(value), kind)
         resolver.add(Store(place, (), value))
         returned.append(place)
     return tuple(returned) if isinstance(result, tuple) else returned[0]

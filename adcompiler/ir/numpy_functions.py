@@ -79,7 +79,7 @@ def _call_copyto(resolver: Resolver, args: list, keywords: dict) -> Any:
     """NumPy refuses to round, other than in a store."""
     kinds = [type_of(arg) for arg in args]
     if len(args) == 2 and "casting" not in keywords and isinstance(kinds[0], T.Array):
-        operations._check_cast(resolver, kinds[1], kinds[0])
+        operations.check_cast(resolver, kinds[1], kinds[0])
     return NotImplemented
 
 

@@ -371,9 +371,9 @@ def in_place(resolver: Resolver, fn: Callable, old: Any, value: Any, item: bool 
         )
     if isinstance(kind, T.Array):
         if isinstance(old, Constant):
-            raise _global_write(resolver, old)
+            raise global_write(resolver, old)
         result = apply(resolver, fn, [old, value], {})
-        _check_cast(resolver, type_of(result), kind)
+        check_cast(resolver, type_of(result), kind)
         if item:  # the caller stores it back into the item
             return result
         resolver.add(Store(old, (), result))
@@ -381,7 +381,7 @@ def in_place(resolver: Resolver, fn: Callable, old: Any, value: Any, item: bool 
     return resolver.op(fn, old, value)
 
 
-def _check_cast(resolver: Resolver, result: Any, kind: T.Array) -> None:
+def check_cast(resolver: Resolver, result: Any, kind: T.Array) -> None:
     if isinstance(result, (T.Array, T.Scalar)) and result.dtype is not None:
         if not np.can_cast(result.dtype, kind.dtype, "same_kind"):
             raise resolver.error(
@@ -391,7 +391,7 @@ def _check_cast(resolver: Resolver, result: Any, kind: T.Array) -> None:
             )
 
 
-def _global_write(resolver: Resolver, constant: Constant) -> errors.ResolveError:
+def global_write(resolver: Resolver, constant: Constant) -> errors.ResolveError:
     return resolver.error(
         f"write to the global array `{constant.name or 'array'}`",
         "a derivative call must not change what its caller holds",

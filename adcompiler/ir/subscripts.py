@@ -184,7 +184,7 @@ def set_item(resolver: Resolver, base: Any, index: Any, value: Any) -> None:
         indexing.set_flat(resolver, base, index, value)
         return
     if isinstance(base, Constant) and isinstance(base.value, np.ndarray):
-        raise operations._global_write(resolver, base)
+        raise operations.global_write(resolver, base)
     kind = type_of(base)
     if isinstance(kind, T.List) and isinstance(base, Value):
         lists.set_item(resolver, base, index, value)

@@ -140,6 +140,12 @@ def several_results(x):
     return np.sum(x**2), {"sines": np.sin(x), "first": x[0] * x[1]}
 
 
+@program(vector(4))
+def comprehension_that_calls_a_function_made_in_it(x):
+    largest = [max([v, 2 * v, v * v], key=lambda t: -t) for v in x]
+    return sum(largest) + sum([(lambda t: t * v)(v + 1) for v in x])
+
+
 @program(vector(5))
 def list_extended_and_reversed(x):
     values = [x[0], x[1] * x[2]]
