@@ -397,6 +397,8 @@ def grown(x):
     nodes = []
     while len(nodes) < x:
         nodes.append(Node(x * len(nodes)))
+    for node in nodes:
+        node.value = 2 * node.value
     return nodes[1].value
 
 
@@ -413,7 +415,7 @@ def pulled(x):
 
 
 LIMITS = {
-    "a list of objects that grows in a loop of unknown length": (grown, (2.0,)),
+    "changing an object that a list of unknown length holds": (grown, (2.0,)),
     "a `collections.deque`": (queued, (2.0,)),
     "a pullback that was made outside": (pulled, (2.0,)),
     "recursion, differentiated twice": (collapse, PAPER[collapse]),

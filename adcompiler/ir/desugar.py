@@ -1,7 +1,8 @@
 """`match` and `try` in terms of simpler statements, before exits become structure.
 
-`match` becomes a chain of `if`. Of `try`, the body stays: where an exception is caught, the
-derivative lets it through to its caller, as it has no derivative to give there.
+`match` becomes a chain of `if`. What `raise` in the body of a `try` raises is an exit to the
+handler that takes it. What is raised elsewhere (by NumPy, or in a function that is called) the
+derivative lets through to its caller.
 """
 
 from __future__ import annotations
