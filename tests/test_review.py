@@ -1751,6 +1751,9 @@ def test_40_an_adjoint_has_the_precision_of_its_argument():
     assert grad(lambda x: np.sum(np.pad(x, 1)))(single).dtype == np.float32
     assert grad(lambda x: np.sum(x @ single))(X).dtype == np.float64
     assert grad(lambda x: np.sum(x * x @ X))(single).dtype == np.float32
+    assert grad(lambda x: np.cov(x))(single).dtype == np.float32
+    assert grad(lambda x: np.sum(x))(np.float32(0.5)).dtype == np.float32
+    assert grad(lambda x: np.outer(x, X).sum())(np.float32(0.5)).dtype == np.float32
 
 
 @pytest.mark.parametrize(

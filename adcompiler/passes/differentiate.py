@@ -512,12 +512,16 @@ class _Reverse:
         self.adjoint[operand] = total
 
     def in_precision_of(self, operand: Value, g: Operand) -> Operand:
-        """An adjoint of an array as an array of that kind: a factor may be of another."""
+        """An adjoint in the precision of its operand: a factor may be of another."""
         mine, wanted = type_of(g), operand.type
-        if isinstance(mine, T.Array) and isinstance(wanted, T.Array) and wanted.kind == "float":
-            if None not in (mine.dtype, wanted.dtype) and mine.dtype != wanted.dtype:
-                return self.writer.op(runtime.cast, g, operand)
-        return g
+        if not isinstance(wanted, (T.Array, T.Scalar)) or wanted.kind != "float":
+            return g
+        if isinstance(wanted, T.Array) and isinstance(mine, T.Array):
+            differs = None not in (mine.dtype, wanted.dtype) and mine.dtype != wanted.dtype
+        else:
+            single = wanted.dtype not in (None, "float64")
+            differs = single and getattr(mine, "dtype", None) != wanted.dtype
+        return self.writer.op(runtime.cast, g, operand) if differs else g
 
     def name_adjoint(self, g: Operand, operand: Value) -> None:
         """Call a nameless adjoint after what it is the adjoint of."""
