@@ -1837,3 +1837,33 @@ def test_44_unless_it_is_held_fixed():
 
 def jvp_rows(f):
     return [jvp(f, (X,), (row,))[1] for row in np.eye(len(X))]
+
+
+@pytest.mark.parametrize("derivative", [value_and_grad, tape.value_and_grad])
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda y, x: np.fill_diagonal(y[1:], y[:, 1]),
+        lambda y, x: np.fill_diagonal(y, y[:, 1]),
+        lambda y, x: np.fill_diagonal(y, y[:, 1] * 1.0),
+        lambda y, x: np.fill_diagonal(y, x[:2]),
+        lambda y, x: np.place(y, y > 0.5, y[0]),
+    ],
+)
+def test_45_items_that_are_written_one_by_one_into_their_own_array(write, derivative):
+    def f(x):
+        y = np.outer(x, x) + np.outer(x, S[0].repeat(2)[:5])
+        write(y, x)
+        return np.sum(y * y * x)
+
+    check(f, X, derivative=derivative(f))
+
+
+def test_45_values_of_another_array_fill_a_diagonal():
+    def f(x):
+        y = np.outer(x, x)
+        np.fill_diagonal(y, x[:2] ** 2)
+        return np.sum(y * y * x)
+
+    check(f, X, must_compile=True)
+    check(f, X, derivative=tape.value_and_grad(f), must_compile=True)

@@ -41,9 +41,18 @@ def set_flat(resolver: Resolver, flat: Flat, index: Any, value: Any) -> None:
 
 def call_place(resolver: Resolver, args: list, keywords: dict) -> Any:
     """`np.place(array, mask, values)`."""
-    if len(args) == 3:
-        refuse_shared(resolver, args[0], args[2])
+    values = args[2] if len(args) == 3 else keywords.get("vals")
+    if args and values is not None:
+        refuse_shared(resolver, args[0], values)
     return numpy_calls.compose(resolver, compositions.place, args, keywords)
+
+
+def call_fill_diagonal(resolver: Resolver, args: list, keywords: dict) -> Any:
+    """`np.fill_diagonal(array, values)`."""
+    values = args[1] if len(args) > 1 else keywords.get("val")
+    if args and values is not None:
+        refuse_shared(resolver, args[0], values)
+    return numpy_calls.compose(resolver, compositions.fill_diagonal, args, keywords)
 
 
 _COPIES = {np.array, np.copy, np.zeros, np.ones, np.full, np.arange, np.linspace, np.concatenate}

@@ -105,6 +105,7 @@ MEANING: dict[Any, Meaning] = {
     np.ndindex: indexing.call_ndindex,
     np.nditer: indexing.call_nditer,
     np.place: indexing.call_place,
+    np.fill_diagonal: indexing.call_fill_diagonal,
     np.real: _call_part("real"),
     np.shape: _call_shape,
     np.size: _call_size,

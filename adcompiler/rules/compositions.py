@@ -1138,6 +1138,9 @@ def place(arr, mask, vals):
     flat[chosen] = _cycled(vals, np.size(chosen))
 
 
+ITEM_WRITERS = (place, fill_diagonal)
+"""Those that write one item after the other, also where these are items of the array itself."""
+
 FLAT_WRITERS = (put, put_along_axis, place)
 """Those that write to `np.reshape(a, -1)`, which must be a view."""
 

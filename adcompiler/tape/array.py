@@ -361,6 +361,8 @@ def _carried_out(function: Callable, args: tuple, kwargs: dict) -> Any:
     composition = book.composed(function, args, kwargs)
     if composition is None:
         return apply(Array, function, args, kwargs)
+    if composition in compositions.ITEM_WRITERS:
+        _check_apart(function, args)
     if composition in compositions.FLAT_WRITERS:
         _check_layout(function, args[0] if args else next(iter(kwargs.values())))
     try:
@@ -369,6 +371,21 @@ def _carried_out(function: Callable, args: tuple, kwargs: dict) -> Any:
         reason, _, remedy = str(error).partition(": ")
         what = f"`{getattr(function, '__name__', 'call')}` with these arguments"
         raise refused(what, reason, remedy) from None
+
+
+def _check_apart(function: Callable, args: tuple) -> None:
+    """Refuse to write items of an array into itself one by one: NumPy reads what it has written."""
+    target = args[0] if args else None
+    for source in args[1:]:
+        if isinstance(target, Array) and isinstance(source, Array):
+            if np.may_share_memory(unwrapped(target), unwrapped(source)) or (
+                source.memory is not None and source.memory is target.memory
+            ):
+                raise refused(
+                    f"`{getattr(function, '__name__', 'call')}` of items of the array it writes",
+                    "NumPy writes them one by one: it would read what it has written",
+                    "copy them first: `values.copy()`",
+                )
 
 
 def _check_layout(function: Callable, a: Any) -> None:
