@@ -10,7 +10,7 @@ import gast
 
 from adcompiler.ir import instances, lists, mappings, operations
 from adcompiler.ir import types as T
-from adcompiler.ir.abstract import RangeOf, is_operand
+from adcompiler.ir.abstract import Instance, RangeOf, is_operand
 from adcompiler.ir.infer import dim_of, type_of
 from adcompiler.ir.nodes import Constant, Value
 
@@ -35,7 +35,7 @@ def compared_as(resolver: Resolver, fn: Callable, left: Any, right: Any) -> Any:
     if instances.decides(fn, left, right):
         if fn not in (operator.is_, operator.is_not):
             return instances.operate(resolver, fn, [left, right])
-    if instances.is_instance(left) or instances.is_instance(right):
+    if isinstance(left, Instance) or isinstance(right, Instance):
         either = {id(left), id(right)}
         if either & resolver.frozen.keys() or either & resolver.listed.keys():
             raise resolver.error(

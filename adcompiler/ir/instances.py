@@ -28,13 +28,6 @@ if TYPE_CHECKING:
     from adcompiler.ir.resolve import Resolver
 
 
-def is_user_object(value: Any) -> bool:
-    """Whether it is an object of a class that is written in Python, held by its fields or not."""
-    return isinstance(value, Instance) or (
-        isinstance(value, Constant) and is_of_users_class(value.value)
-    )
-
-
 OPERATORS: dict[Callable, tuple[str, str]] = {
     operator.add: ("__add__", "__radd__"),
     operator.sub: ("__sub__", "__rsub__"),
@@ -67,10 +60,6 @@ PLAIN_TYPES = (type, abc.ABCMeta, type(typing.Protocol))
 """Metaclasses that leave objects alone."""
 
 
-def is_instance(value: Any) -> bool:
-    return isinstance(value, Instance)
-
-
 def is_of_users_class(thing: Any) -> bool:
     """Whether a Python object is that of a class that is written in Python, and no container."""
     cls = type(thing)
@@ -81,6 +70,13 @@ def is_of_users_class(thing: Any) -> bool:
     if not all(base is object or _is_written_in_python(base) for base in cls.__mro__):
         return False
     return not (cls.__module__ or "").startswith(("adcompiler", "numpy", "functools", "typing"))
+
+
+def is_user_object(value: Any) -> bool:
+    """Whether it is an object of a class that is written in Python, held by its fields or not."""
+    return isinstance(value, Instance) or (
+        isinstance(value, Constant) and is_of_users_class(value.value)
+    )
 
 
 def class_of(value: Any) -> type:
@@ -340,7 +336,7 @@ def super_of(resolver: Resolver, args: list) -> Super:
 def decides(fn: Callable, *operands: Any) -> bool:
     """Whether a class of the user's says what an operator does with these operands."""
     names = OPERATORS.get(fn, ())
-    return any(is_instance(o) or _is_users(o) for o in operands) or any(
+    return any(map(is_user_object, operands)) or any(
         _method_of(operands, k, name) is not None for k, name in enumerate(names[: len(operands)])
     )
 
@@ -348,7 +344,7 @@ def decides(fn: Callable, *operands: Any) -> bool:
 def _method_of(operands: Any, k: int, name: str) -> python_types.FunctionType | None:
     """What the class of an operand, an object or a named tuple, has in Python under a name."""
     operand = operands[k]
-    if is_instance(operand) or _is_users(operand):
+    if is_user_object(operand):
         cls = class_of(operand)
     elif isinstance(operand, tuple) and hasattr(operand, "_fields"):
         if k == 1 and _is_numpy(operands[0]):
@@ -386,16 +382,12 @@ def operate(resolver: Resolver, fn: Callable, operands: list) -> Any:
             return _call(resolver, held, [operand, *rest])
     if fn in (operator.eq, operator.ne):
         return _equal(resolver, fn, *operands)
-    owner = next(class_of(o) for o in operands if is_instance(o) or _is_users(o))
+    owner = next(class_of(o) for o in operands if is_user_object(o))
     raise resolver.error(
         f"`{names[0]}` of a `{owner.__name__}`",
         "its class does not define it in Python",
         f"write a `{names[0]}`, or compute with its fields",
     )
-
-
-def _is_users(value: Any) -> bool:
-    return isinstance(value, Constant) and is_of_users_class(value.value)
 
 
 def _is_generated_method(function: Any) -> bool:
@@ -406,7 +398,7 @@ def _equal(resolver: Resolver, fn: Callable, left: Any, right: Any) -> Any:
     """`==` that no class defines: of dataclasses, that of their fields; else identity."""
     for operand in (left, right):
         if not isinstance(operand, Instance):
-            if _is_users(operand):
+            if is_user_object(operand):
                 raise resolver.error("`==` with an object from outside", "", "compare the fields")
         elif dataclasses.is_dataclass(operand.cls):
             if operand.cls.__dataclass_params__.eq:  # type: ignore[attr-defined]
@@ -417,8 +409,8 @@ def _equal(resolver: Resolver, fn: Callable, left: Any, right: Any) -> Any:
 
 def _equal_fields(resolver: Resolver, fn: Callable, left: Any, right: Any) -> Any:
     """Objects of one dataclass are equal if the tuples of their fields are."""
-
-    if not (is_instance(left) and is_instance(right)) or left.cls is not right.cls:
+    both = isinstance(left, Instance) and isinstance(right, Instance)
+    if not both or left.cls is not right.cls:
         raise resolver.error("`==` of a dataclass with something else", "", "compare the fields")
     fields = [f.name for f in dataclasses.fields(left.cls) if f.compare]
     if any(isinstance(side.fields[name], Instance) for side in (left, right) for name in fields):

@@ -1041,7 +1041,7 @@ def _written_out(resolver: Resolver, node: Any) -> Any:
     first, *rest = node.generators
     with resolver.writing(Block()):
         walked = resolver.eval(first.iter)
-    trips = constant_trips(walked)
+    trips = walked.known if isinstance(walked, RangeOf) else None
     if trips is None or len(trips) > MAX_OBJECTS:
         return node
     places = [gast.Constant(value=index, kind=None) for index in trips]
@@ -1052,15 +1052,6 @@ def _written_out(resolver: Resolver, node: Any) -> Any:
     return gast.copy_location(gast.ListComp(node.elt, [first, *rest]), node)
 
 
-def constant_trips(walked: Any) -> range | None:
-    """A range whose bounds are known now."""
-    if isinstance(walked, RangeOf):
-        bounds = (walked.start, walked.stop, walked.step)
-        if all(isinstance(b, Constant) for b in bounds):
-            return range(*(b.value for b in bounds))
-    return None
-
-
 def _makes_objects(resolver: Resolver, node: Any) -> bool:
     """Whether a comprehension makes a few objects, which may be changed later, or functions."""
     if resolver.fixed_origin is not None or len(node.generators) != 1 or node.generators[0].ifs:
@@ -1069,7 +1060,7 @@ def _makes_objects(resolver: Resolver, node: Any) -> bool:
     before = heap.take(resolver.frames)
     with resolver.writing(Block()):
         walked = resolver.eval(generator.iter)
-        trips = constant_trips(walked)
+        trips = walked.known if isinstance(walked, RangeOf) else None
         if trips is None or not 0 < len(trips) <= MAX_OBJECTS:
             return False
         assignment.assign(resolver, generator.target, walked.start)

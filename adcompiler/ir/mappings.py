@@ -27,6 +27,7 @@ from adcompiler.ir.abstract import (
 )
 from adcompiler.ir.guards import NeedStatic, NeedUnroll
 from adcompiler.ir.infer import type_of
+from adcompiler.ir.meaning import NONE
 from adcompiler.ir.nodes import Constant, Op, Raise, Value, leaves
 
 if TYPE_CHECKING:
@@ -35,8 +36,6 @@ if TYPE_CHECKING:
 
 MAX_ALTERNATIVES = 32
 """Among how many keys one that is only known at run time is looked for."""
-
-NONE = Constant(None)
 
 
 # -- keys ------------------------------------------------------------------------------------------

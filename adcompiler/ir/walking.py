@@ -80,10 +80,9 @@ class StaticLength(Constant):
 def constant_range(resolver: Resolver, value: Any) -> list:
     """The indices of a range with constant bounds, for a loop that must be written out."""
     if isinstance(value, RangeOf):
-        bounds = (value.start, value.stop, value.step)
-        if all(isinstance(b, Constant) for b in bounds):
-            return [Constant(i) for i in range(*(b.value for b in bounds))]
-        for b in bounds:
+        if value.known is not None:
+            return [Constant(i) for i in value.known]
+        for b in (value.start, value.stop, value.step):
             if isinstance(b, Value) and b.uid in resolver.parameter_of:
                 raise NeedStatic(b)
     if isinstance(value, Sequence) and isinstance(value.length, Constant):
@@ -208,11 +207,10 @@ def length_of_range(resolver: Resolver, value: RangeOf) -> Any:
         if isinstance(value.start, Constant) and value.start.value == 0:
             return value.stop
         return resolver.op(operator.sub, value.stop, value.start)
-    bounds = (value.start, value.stop, value.step)
-    if all(isinstance(b, Constant) for b in bounds):
-        return Constant(len(range(*(b.value for b in bounds))))
+    if value.known is not None:
+        return Constant(len(value.known))
     out = resolver.value(T.INT)
-    resolver.add(Op(range_length, list(bounds), {}, [out]))
+    resolver.add(Op(range_length, [value.start, value.stop, value.step], {}, [out]))
     return out
 
 
