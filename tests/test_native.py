@@ -64,6 +64,7 @@ NOT_LOWERED = {
     "recursion.sum_over_a_tree": "the recursive function `walk_forward`",
     "recursion.recursion_in_a_loop": "the recursive function `nested_loop_and_call_forward`",
     "branches.loop_in_a_branch_that_is_not_taken": "arrays of complex128",
+    "scalars.powers_by_pow": "`power_modulo`",
     "lists.concatenated": "`np.concatenate` of a list of what are no floats",
     "lists.list_extended_and_reversed": "`inserted_place`",
     "nested.pullback_called_twice": "`check_same_shape`",
