@@ -33,12 +33,15 @@ LARGEST = 1e4
 HEADER = "import math\n\nimport numpy as np\n\n\n"
 
 
+NUMBERS = (int, float, np.float64)  # not what stands for one on a tape
+
+
 def _of_both(name, ufunc):
     """A function of `math` for numbers, and that of NumPy for what a tape follows."""
     plain = getattr(math, name)
 
     def function(*args):
-        return plain(*args) if all(isinstance(a, int | float) for a in args) else ufunc(*args)
+        return plain(*args) if all(type(a) in NUMBERS for a in args) else ufunc(*args)
 
     return function
 
