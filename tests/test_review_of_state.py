@@ -501,3 +501,124 @@ def test_a_property_of_a_global_object_that_is_replaced(monkeypatch):
     check(f, X, derivative=derivative, must_compile=True)
     monkeypatch.setattr(Settings, "rate", property(lambda self: 9.0))
     check(f, X, derivative=derivative, must_compile=True)
+
+
+# what is walked shows what happens meanwhile
+
+
+def zips_a_generator(x):
+    k, s = x[0], 0.0
+    for u, v in zip((k * w for w in x), x, strict=False):
+        k = k * 0.5 + v
+        s = s * 0.3 + u
+    return s * k
+
+
+def walks_pairs_of_map(x):
+    pair, s = Pair(x[0], 1.0), 0.0
+    for u, v in itertools.pairwise(map(lambda i: pair.a * i, (1, 2, 3, 4))):  # noqa: C417
+        pair.a = pair.a * 0.5 + v
+        s = s * 0.3 + u
+    return s * pair.a
+
+
+def walks_running_totals(x):
+    a, s = x * 2, 0.0
+    for u in itertools.accumulate(a):
+        a[-1] = a[-1] * 0.2 * u
+        s = s * 0.3 + u
+    return s * a[-1]
+
+
+def walks_in_circles(x):
+    a, s = [v for v in x], 0.0  # noqa: C416
+    for k, u in zip(range(7), itertools.cycle(a), strict=False):
+        a[0] = a[0] * 0.5 + u
+        s = s * 0.3 + u * k
+    return s * a[0]
+
+
+def walks_combinations(x):
+    a, s = [v for v in x], 0.0  # noqa: C416
+    for u, v in itertools.combinations(a, 2):
+        a[-1] = a[-1] * 0.5 + u
+        s = s * 0.3 + u * v
+    for u, v in itertools.product(a, (1, 2)):
+        a[-1] = a[-1] * 0.5 + u
+        s = s * 0.3 + u * v
+    return s * a[-1]
+
+
+def walks_a_slice_to_the_end(x):
+    pair, s = Pair(x[0], 1.0), 0.0
+    for u in itertools.islice((pair.a * w for w in x), 1, None):
+        pair.a = pair.a * 0.5 + u
+        s = s * 0.3 + u
+    return s * pair.a
+
+
+def walks_a_dict_that_changes(x):
+    d, s = {"a": x[0], "b": x[1], "c": x[0]}, 0.0
+    for _, v in d.items():
+        d["c"] = d["c"] + v
+        s = s * 0.5 + v
+    for (_, v), w in zip(d.items(), x, strict=False):
+        d["b"] = d["b"] + w * v
+        s = s * 0.5 + v
+    return s
+
+
+def keeps_views_of_a_dict(x):
+    d = {"a": x[0], "b": x[1]}
+    items, values, keys = d.items(), d.values(), d.keys()
+
+    def total():
+        return sum(values)
+
+    for w in x:
+        for k, v in items:
+            d[k] = v * w
+        d["a"] = d["a"] + total()
+    d["c"] = x[0] ** 2
+    return sum(values) * len(keys) + sum(v * i for i, (_, v) in enumerate(items)) + total()
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        zips_a_generator, walks_pairs_of_map, walks_running_totals, walks_in_circles,
+        walks_combinations, walks_a_slice_to_the_end, walks_a_dict_that_changes,
+        keeps_views_of_a_dict,
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("x", [X, X * 0.3, X[:3]])
+def test_what_is_walked_shows_what_happens_meanwhile(f, x):
+    check(f, x, must_compile=True)
+
+
+def test_two_generators_in_step_that_read_what_changes():
+    def by_name(x):
+        k, s = x[0], 0.0
+        for u, v in zip((k * w for w in x), (k + w for w in x), strict=False):
+            k = k * 0.5 + v
+            s = s * 0.3 + u * v
+        return s * k
+
+    def by_array(x):
+        a, s = x * 2, 0.0
+        for u, v in zip((w * 2 for w in a), (w + 1 for w in a), strict=False):
+            a[-1] = a[-1] * u
+            s = s * 0.3 + u * v
+        return s * a[-1]
+
+    def unchanged(x):
+        k, s = x[0], 0.0
+        for u, v in zip((k * w for w in x), (k + w for w in x), strict=False):
+            s = s * 0.3 + u * v
+        return s * k
+
+    check(unchanged, X, must_compile=True)
+    for f in (by_name, by_array):
+        with pytest.raises(AdcompilerError, match="the generator") as caught:
+            grad(f)(X)
+        assert "list" in caught.value.remedy and caught.value.position is not None

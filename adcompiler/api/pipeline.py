@@ -40,6 +40,7 @@ from adcompiler.passes.memory import (
     refuse_foreign_writes,
     to_memory,
     view_kind,
+    written_among,
     written_parameters,
 )
 from adcompiler.passes.optimise import optimise
@@ -90,6 +91,8 @@ def resolved(function: Callable, signature: Signature) -> Primal:
             remedy="pass a copy for one of them",
         )
     signature.written = written_parameters(ir)
+    for value in written_among(ir, [value for value, _ in resolver.unwritten]):
+        raise dict(resolver.unwritten)[value]
     tell_memory(ir)
     check(ir, "ir")
     return Primal(ir, form, list(ir.body.results), list(resolver.guards.values()))

@@ -51,6 +51,8 @@ class Sequence:
     """Not empty after it was walked: an iterator is used up then."""
     walks: tuple = ()
     """The lists and dicts that it reads: they must not grow or shrink meanwhile."""
+    source: Any = None
+    """What its items are made of and by which function, if nothing else decides them."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -176,8 +178,24 @@ class KnownFrozenSet(KnownSet):
     made = frozenset
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class View:
+    """`d.keys()` and its like under a name: it shows what `d` holds when it is read."""
+
+    base: dict
+    name: str
+
+
 class KnownKeys(KnownSet):
-    """`d.keys()`."""
+    """What `d.keys()` shows now."""
+
+    view: View
+
+
+class KnownParts(list):
+    """What `d.values()` or `d.items()` shows now."""
+
+    view: View
 
 
 def values_in(value: Any) -> list[Value]:
@@ -191,6 +209,11 @@ def values_in(value: Any) -> list[Value]:
     if isinstance(value, Instance):
         return values_in(value.fields)
     return []
+
+
+def named(value: Any) -> Any:
+    """What a name stands for: of views of dicts, not what they show now."""
+    return value.view if isinstance(value, (KnownKeys, KnownParts)) else value
 
 
 class Structure:
@@ -281,7 +304,7 @@ def remade(kind: type, keys: tuple, items: list) -> Any:
         return kind(made) if issubclass(kind, KnownDict) else dict(made)
     if issubclass(kind, tuple):
         return kind._make(items) if hasattr(kind, "_make") else kind(items)
-    if kind is list:
+    if issubclass(kind, list):
         return list(items)
     return Instance(kind, dict(zip(keys, items, strict=True)))
 

@@ -72,7 +72,7 @@ def assign(resolver: Resolver, target: Any, value: Any) -> None:
 
 def bind_name(resolver: Resolver, name: str, value: Any) -> None:
     refuse_lazy(resolver, value)
-    value = resolver.settle(value)
+    value = abstract.named(resolver.settle(value))
     if isinstance(value, (abstract.Sequence, generators.Generator)):
         resolver.iterators.setdefault(id(value), (value, len(resolver.pending)))
     if isinstance(value, Value) and value.name is None and resolver.fixed_origin is None:

@@ -25,6 +25,7 @@ from adcompiler.ir.abstract import (
     Partial,
     Pullback,
     Super,
+    View,
 )
 
 if TYPE_CHECKING:
@@ -113,10 +114,13 @@ def parts(value: Any) -> Iterator[Any]:
         yield from (*value.primals, value.value)
     elif isinstance(value, Either):
         yield from (value.first, value.second)
+    elif isinstance(value, View):
+        yield value.base
 
 
 COMPOSED = (
     tuple, list, dict, Instance, Super, Closure, Method, Partial, Derivative, Pullback, Either,
+    View,
 )  # fmt: skip
 
 

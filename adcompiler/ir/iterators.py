@@ -15,7 +15,7 @@ from adcompiler.ir import types as T
 from adcompiler.ir.abstract import Native, RangeOf, Sequence
 from adcompiler.ir.infer import dim_of, type_of
 from adcompiler.ir.meaning import NONE, Meaning, bind, call, is_none, run, truth_of
-from adcompiler.ir.nodes import Constant, Op
+from adcompiler.ir.nodes import Constant, Op, Value
 
 if TYPE_CHECKING:
     from adcompiler.ir.resolve import Resolver
@@ -151,6 +151,7 @@ def _map(resolver: Resolver, args: list, keywords: dict) -> Any:
             lambda i: call(resolver, fn, inner.item(i)),
             growing=inner.growing,
             walks=inner.walks,
+            source=(fn, rest[0]),
         )
     return run(resolver, prelude.mapped_to_each, fn, _zip(resolver, rest, {}))
 
@@ -159,8 +160,7 @@ def _zip(resolver: Resolver, args: list, keywords: dict) -> Any:
     (strict,) = bind(resolver, "zip", [], keywords, 0, strict=Constant(False))
     walked = [arg for arg in args if isinstance(arg, generators.Generator)]
     inner = [None if arg in walked else walking.sequence(resolver, arg) for arg in args]
-    finite = [s for s in inner if s is not None and s.length is not None]
-    if len(walked) == 1 and not (walked[0].quiet and finite) and not truth_of(strict):
+    if len(walked) == 1 and not truth_of(strict):
         return _zipped_with(resolver, args.index(walked[0]), inner, walked[0])
     sequences = [
         walking.sequence(resolver, arg) if s is None else s
@@ -227,10 +227,9 @@ def _islice(resolver: Resolver, args: list, keywords: dict) -> Any:
         return walking.known_sequence(
             list(itertools.islice(known, start.value, stop.value, step.value))
         )
-    if isinstance(items, generators.Generator) or is_none(stop):
-        if is_none(stop):
-            items = walking.indexable(resolver, items)
-            stop = call(resolver, Constant(len), items)
+    if is_none(stop):
+        return run(resolver, prelude.sliced_to_the_end, items, start, step)
+    if isinstance(items, generators.Generator):
         return run(resolver, prelude.sliced, items, start, stop, step)
     inner = walking.sequence(resolver, items)
     if inner.length is not None:
@@ -268,7 +267,10 @@ def _count(resolver: Resolver, args: list, keywords: dict) -> Any:
 
 
 def _cycle(resolver: Resolver, args: list, keywords: dict) -> Any:
-    items = walking.indexable(resolver, args[0])
+    items = args[0]
+    if isinstance(items, Value) and isinstance(items.type, (T.List, T.Array)):
+        return run(resolver, prelude.cycled, items)
+    items = walking.indexable(resolver, items)
     count = call(resolver, Constant(len), items)
     if isinstance(count, Constant) and not count.value:
         return walking.known_sequence([])
@@ -280,6 +282,8 @@ def _cycle(resolver: Resolver, args: list, keywords: dict) -> Any:
 
 
 def _pairwise(resolver: Resolver, args: list, keywords: dict) -> Any:
+    if isinstance(args[0], (generators.Generator, Sequence)):
+        return run(resolver, prelude.pairs_of, args[0])
     items = walking.indexable(resolver, args[0])
     known = walking.static_items(items)
     if known is not None:
@@ -358,11 +362,11 @@ def _accumulate(resolver: Resolver, args: list, keywords: dict) -> Any:
     function = Constant(operator.add) if is_none(function) else function
     known = walking.static_items(items)
     if known is None:
-        if is_none(initial):
-            out = run(resolver, prelude.running, walking.indexable(resolver, items), function)
-        else:
-            out = run(resolver, prelude.running_from, items, function, initial)
-        return run(resolver, prelude.walked, out)
+        if not is_none(initial):
+            return run(resolver, prelude.running_from, items, function, initial)
+        if isinstance(items, (generators.Generator, Sequence)):
+            return run(resolver, prelude.running_along, items, function)
+        return run(resolver, prelude.running, walking.indexable(resolver, items), function)
     if not is_none(initial):
         known = [initial, *known]
     totals = known[:1]

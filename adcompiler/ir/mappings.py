@@ -23,7 +23,9 @@ from adcompiler.ir.abstract import (
     KnownFrozenSet,
     KnownKeys,
     KnownOrderedDict,
+    KnownParts,
     KnownSet,
+    View,
 )
 from adcompiler.ir.guards import NeedStatic, NeedUnroll
 from adcompiler.ir.infer import type_of
@@ -282,12 +284,8 @@ def method(resolver: Resolver, base: dict, name: str, args: list, keywords: dict
         return abstract_key(key), value
     if keywords:
         raise resolver.error(f"`.{name}` of a dict with keywords")
-    if name == "items" and not args:
-        return [(abstract_key(k), resolver.usable(v)) for k, v in base.items()]
-    if name == "keys" and not args:
-        return KnownKeys(dict.fromkeys(base, NONE))
-    if name == "values" and not args:
-        return list(base.values())
+    if name in ("keys", "values", "items") and not args:
+        return shown(resolver, View(base, name))
     if name == "copy":
         return type(base)(base)
     if name == "clear":
@@ -304,6 +302,23 @@ def method(resolver: Resolver, base: dict, name: str, args: list, keywords: dict
         "dicts are taken apart at compile time",
         "use items, keys, values, get, pop, setdefault or update",
     )
+
+
+def shown(resolver: Resolver, view: View) -> KnownKeys | KnownParts:
+    """What a view of a dict shows now."""
+    found: KnownKeys | KnownParts
+    if view.name == "keys":
+        found = KnownKeys(dict.fromkeys(view.base, NONE))
+    else:
+        found = KnownParts(part_shown(resolver, view, key) for key in view.base)
+    found.view = view
+    return found
+
+
+def part_shown(resolver: Resolver, view: View, key: Any) -> Any:
+    """What a view of a dict shows for a key."""
+    value = resolver.usable(view.base[key])
+    return value if view.name == "values" else (abstract_key(key), value)
 
 
 def _look_up(resolver: Resolver, base: dict, name: str, args: list) -> Any:

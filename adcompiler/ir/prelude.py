@@ -192,6 +192,23 @@ def sliced(items, start, stop, step):
             return
 
 
+def sliced_to_the_end(items, start, step):
+    k = 0
+    for item in items:
+        if k >= start and (k - start) % step == 0:
+            yield item
+        k += 1
+
+
+def cycled(items):
+    saved: list[Any] = []
+    for item in items:
+        saved.append(item)
+        yield item
+    while len(saved) > 0:
+        yield from saved
+
+
 def numbered(items, number):
     for item in items:
         yield number, item
@@ -221,6 +238,15 @@ def numbered_while_below(items, count):
 def pairs_in_turn(items):
     for k in range(len(items) - 1):
         yield items[k], items[k + 1]
+
+
+def pairs_of(items):
+    k = 0
+    for item in items:
+        if k > 0:
+            yield previous, item  # type: ignore  # noqa: F821
+        previous = item  # noqa: F841
+        k += 1
 
 
 def zipped_to_longest(sequences, fill):
@@ -257,22 +283,27 @@ def subsets_with_repeats(items, start, count):
 
 
 def running(items, function):
-    totals: list[Any] = []
     if len(items) > 0:
         total = items[0]
-        totals.append(total)
+        yield total
         for k in range(1, len(items)):
             total = function(total, items[k])
-            totals.append(total)
-    return totals
+            yield total
+
+
+def running_along(items, function):
+    k = 0
+    for item in items:
+        total = function(total, item) if k > 0 else item  # type: ignore  # noqa: F821
+        yield total
+        k += 1
 
 
 def running_from(items, function, total):
-    totals = [total]
+    yield total
     for item in items:
         total = function(total, item)
-        totals.append(total)
-    return totals
+        yield total
 
 
 # -- order -----------------------------------------------------------------------------------------

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 import gast
 import numpy as np
 
-from adcompiler.ir.abstract import Closure, Either, Instance, Method, Partial, Sequence
-from adcompiler.ir.nodes import Constant
+from adcompiler.ir import types as T
+from adcompiler.ir.abstract import Closure, Either, Instance, Method, Partial, RangeOf, Sequence
+from adcompiler.ir.nodes import Constant, Value
 from adcompiler.ir.parse import parse
 
 if TYPE_CHECKING:
@@ -97,6 +98,66 @@ def _tree_acts(tree: Tree, frame: Frame | None, seen: set[int]) -> bool:
         if isinstance(node, gast.Call) and _acts(_called(node.func, tree, frame), seen):
             return True
     return False
+
+
+def reads(value: Any) -> list[Value] | None:
+    """The arrays and lists on which the items of an iterator depend, if on nothing else that may
+    change while it is walked; else None."""
+    found: list[Value] = []
+    return found if _reads(value, found) else None
+
+
+def _reads(value: Any, found: list[Value]) -> bool:
+    """Add the arrays and lists that this depends on; false if it may depend on more."""
+    match value:
+        case Constant() | RangeOf():
+            return True
+        case Value(type=kind):
+            if not isinstance(kind, T.Scalar):
+                found.append(value)
+            return True
+        case tuple():
+            return all(_reads(item, found) for item in value)
+        case Sequence(source=source):
+            return source is not None and _reads(source, found)
+        case Closure(tree=tree, frame=frame):
+            return _tree_reads(tree, frame, found)
+    if not getattr(value, "quiet", False):
+        return False
+    given = [_reads(item, found) for item in value.env.values()]
+    return all(given) and (value.parent is None or _tree_reads(value.tree, value.parent, found))
+
+
+def _tree_reads(tree: Tree, frame: Frame | None, found: list[Value]) -> bool:
+    for node in gast.walk(tree.node):
+        if isinstance(node, gast.Attribute) and not isinstance(
+            _called(node, tree, frame), Constant
+        ):
+            return False
+        if not isinstance(node, gast.Name) or node.id in tree.locals:
+            continue
+        held = _called(node, tree, frame)
+        if held is _UNKNOWN or not _reads(held, found) or _rebound(node.id, frame):
+            return False
+    return True
+
+
+def _rebound(name: str, frame: Frame | None) -> bool:
+    """Whether a name of a frame around may be bound anew."""
+    while frame is not None and name not in frame.env:
+        frame = frame.parent
+    if frame is None:
+        return False
+    bound = [
+        node
+        for node in gast.walk(frame.tree.node)
+        if isinstance(node, gast.Name)
+        and node.id == name
+        and not isinstance(node.ctx, gast.Load)
+        or isinstance(node, gast.Nonlocal)
+        and name in node.names
+    ]
+    return len(bound) > 1  # a parameter is bound once, too
 
 
 _UNKNOWN = Instance(object, {})

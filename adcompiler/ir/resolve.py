@@ -141,6 +141,8 @@ class Resolver:
         """Generators made of comprehensions, by the `id` of these."""
         self.iterators: dict[int, tuple[Any, int]] = {}
         """Iterators that have a name, each with how many loops were around it when it got it."""
+        self.unwritten: list[tuple[Value, errors.ResolveError]] = []
+        """Arrays and lists that must not be written anywhere, and what to say if they are."""
         self.parameter_of: dict[int, Any] = {}
         """Which argument a value is, for those whose value may be asked for."""
 
@@ -230,7 +232,7 @@ class Resolver:
             if self.fixed_origin is None and not _is_library(tree):  # these walk it at once
                 assignment.refuse_lazy(self, value)
             if self.frames:
-                env[name] = self.settle(value)
+                env[name] = abstract.named(self.settle(value))
         if tree.generator:
             quiet = meaning.is_prelude(tree) and not any(map(purity.acts, env.values()))
             return generators.Generator(self, tree, env, parent, quiet)
@@ -645,6 +647,8 @@ class Resolver:
 
     def usable(self, value: Any) -> Any:
         """The value, unless two paths made different things of it."""
+        if isinstance(value, abstract.View):
+            return mappings.shown(self, value)
         if isinstance(value, Conflict) or id(value) in self.conflicted:
             raise self.error(
                 "a list or dict with different items on different paths",

@@ -169,7 +169,7 @@ def lookup(resolver: Resolver, name: str) -> Any:
             value = around.env[name]
             if value is UNBOUND or isinstance(value, Conflict):
                 raise resolver.error(f"`{name}` is not one thing where it is read")
-            return value
+            return resolver.usable(value)
         around = around.parent
     tree = frame.tree
     around = frame

@@ -21,16 +21,18 @@ from adcompiler.ir import (
     generators,
     indexing,
     instances,
+    list_methods,
     lists,
     mappings,
     prelude,
+    purity,
     subscripts,
 )
 from adcompiler.ir import types as T
-from adcompiler.ir.abstract import Native, RangeOf, Sequence
+from adcompiler.ir.abstract import KnownParts, Native, RangeOf, Sequence
 from adcompiler.ir.guards import NeedStatic, NeedUnroll
 from adcompiler.ir.infer import join, type_of
-from adcompiler.ir.meaning import run
+from adcompiler.ir.meaning import call, run
 from adcompiler.ir.nodes import Constant, Op, Value
 from adcompiler.runtime import range_length
 
@@ -148,6 +150,11 @@ def sequence(resolver: Resolver, value: Any) -> Sequence:
     if isinstance(value, indexing.Flat):
         return indexing.walk_flat(resolver, value)
     if isinstance(value, (tuple, list, dict)):
+        if isinstance(value, KnownParts):
+            view, keys = value.view, list(value.view.base)
+            known_count = StaticLength(len(keys))
+            item = lambda i: mappings.part_shown(resolver, view, keys[static_index(i)])  # noqa: E731
+            return Sequence(known_count, item, walks=(view.base,))
         items = mappings.ordered(value) if isinstance(value, dict) else value
 
         def at_place(index: Any) -> Any:
@@ -256,19 +263,22 @@ def walked_now(resolver: Resolver, value: Any) -> Any:
 def indexable(resolver: Resolver, value: Any, at_once: bool = False) -> Any:
     """The items as something that has a length and can be indexed, and walked more than once.
 
-    `at_once`: Python takes all items at this place too.
+    `at_once`: Python takes all items at this place too. Else they are made beforehand, which is
+    only done if they do not depend on what happens meanwhile.
     """
     value = iterated(resolver, value)
+    if at_once and type(value) is list:
+        return tuple(value)
+    if at_once and isinstance(value, Value) and isinstance(value.type, T.List):
+        return resolver.run_library(list_methods.copied, [value])
+    if at_once and isinstance(value, Value) and isinstance(value.type, T.Array):
+        return call(resolver, Constant(np.array), value)
+    if not at_once and isinstance(value, (generators.Generator, Sequence)):
+        _check_beforehand(resolver, value)
     if isinstance(value, generators.Generator):
         items = generators.collect(value)
         if items is not None:
             return tuple(items)
-        if not value.quiet and not at_once:
-            raise resolver.error(
-                f"the generator `{value.tree.name}` here",
-                "a generator runs in turns with who walks it: this is compiled for `for` loops",
-                "walk it with `for`, or make a list of it: list(...)",
-            )
         return run(resolver, prelude.listed, value)
     if isinstance(value, Sequence):
         if value.length is None:
@@ -287,6 +297,22 @@ def indexable(resolver: Resolver, value: Any, at_once: bool = False) -> Any:
         if items is not None:
             return tuple(items)
     return value
+
+
+def _check_beforehand(resolver: Resolver, value: Any) -> None:
+    """Refuse to make the items of an iterator beforehand if what they depend on may change."""
+    if isinstance(value, Sequence) and value.length is None:
+        return
+    read = purity.reads(value)
+    name = value.tree.name if isinstance(value, generators.Generator) else "iterator"
+    error = resolver.error(
+        f"the generator `{name}` here",
+        "a generator runs in turns with who walks it: this is compiled for `for` loops",
+        "walk it with `for`, or make a list of it: list(...)",
+    )
+    if read is None:
+        raise error
+    resolver.unwritten += [(array, error) for array in read]
 
 
 MAX_WRITTEN_OUT = 8

@@ -157,10 +157,15 @@ def refuse_foreign_writes(function: Function) -> None:
 
 def written_parameters(function: Function) -> set[Value]:
     """Arrays that a resolved function gets and writes, also if nothing reads them afterwards."""
+    return set(written_among(function, function.params))
+
+
+def written_among(function: Function, values: list[Value]) -> list[Value]:
+    """Those of the arrays and lists of a resolved function that it writes under some name."""
     pass_ = _ToMemory(function)
     pass_.find_classes()
     written = pass_.written_classes()
-    return {param for param in function.params if pass_.classes.find(param) in written}
+    return [value for value in values if pass_.classes.find(value) in written]
 
 
 class _ToMemory:
