@@ -359,9 +359,9 @@ def undiagonal(g, shape, offset=0, axis1=0, axis2=1):
     return result
 
 
-def undiff(g, n, axis):
-    """The adjoint of `np.diff(a, n, axis)`."""
-    for _ in range(n):
+def undiff(g, n, axis, length):
+    """The adjoint of `np.diff(a, n, axis)`, where `a` has that length."""
+    for _ in range(min(n, length)):
         shape = list(g.shape)
         shape[axis] = 1
         edge = np.zeros(shape, g.dtype)

@@ -501,7 +501,7 @@ def _runtime(make):
     yield Case(runtime.untile, (make(4, 9), (2, 3), (2, 3)))
     yield Case(runtime.unrepeat, (make(2, 6), (2, 3), 2, 1))
     yield Case(runtime.undiagonal, (make(3), (3, 4), 1))
-    yield Case(runtime.undiff, (make(3, 4), 2, 1))
+    yield Case(runtime.undiff, (make(3, 4), 2, 1, 6))
     yield Case(runtime.lower_half, (make(2, 3, 3),))
 
 

@@ -65,6 +65,7 @@ NOT_LOWERED = {
     "recursion.recursion_in_a_loop": "the recursive function `nested_loop_and_call_forward`",
     "branches.loop_in_a_branch_that_is_not_taken": "arrays of complex128",
     "scalars.powers_by_pow": "`power_modulo`",
+    "control.every_pair": "`unpack`",
     "lists.concatenated": "`np.concatenate` of a list of what are no floats",
     "lists.list_extended_and_reversed": "`inserted_place`",
     "nested.pullback_called_twice": "`check_same_shape`",

@@ -1867,3 +1867,8 @@ def test_45_values_of_another_array_fill_a_diagonal():
 
     check(f, X, must_compile=True)
     check(f, X, derivative=tape.value_and_grad(f), must_compile=True)
+
+
+@pytest.mark.parametrize("n", [1, 2, 4, 5, 6])
+def test_46_more_differences_than_there_are_items(n):
+    check(lambda x: np.sum(np.diff(x, n) ** 3) + x[0] ** 2, X, must_compile=True)

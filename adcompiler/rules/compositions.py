@@ -604,7 +604,10 @@ def choose(a, choices, mode="raise"):
     if mode != "raise":
         raise NotImplementedError("np.choose with mode=: np.clip or `%` of the index")
     if isinstance(choices, (list, tuple)):
-        choices = np.stack(np.broadcast_arrays(a, *choices)[1:])
+        frame = np.zeros(np.shape(a), bool)  # whose shape is that of all together
+        for choice in choices:
+            frame = frame | np.zeros(np.shape(choice), bool)
+        choices = np.stack([np.broadcast_to(choice, np.shape(frame)) for choice in choices])
     places = np.broadcast_to(a, np.shape(choices)[1:])
     return np.take_along_axis(choices, np.expand_dims(places, 0), axis=0)[0]
 

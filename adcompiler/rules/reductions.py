@@ -230,11 +230,11 @@ def _(a_dot, a, out, axis=None):
 def diff(g, a, n=1, axis=-1):
     if n == 0:
         return g
-    return undiff(g, n, axis)
+    return undiff(g, n, axis, np.shape(a)[axis])
 
 
 @linear(undiff)
-def _(h, g, n, axis):
+def _(h, g, n, axis, length):
     return np.diff(h, n, axis)
 
 
