@@ -57,6 +57,9 @@ def tree_of(function: Callable) -> Tree:
     return parse(function)
 
 
+_MISSING = object()
+
+
 class Specialisation:
     """Code for one signature."""
 
@@ -74,6 +77,7 @@ class Specialisation:
         "emitted",
         "form",
         "globals",
+        "functions",
         "loops",
         "unsupported",
     )
@@ -84,6 +88,7 @@ class Specialisation:
         self.text = ""
         self.guards: list[Guard] = []
         self.globals: list[tuple[dict, str, Any]] = []
+        self.functions: list[tuple[types.FunctionType, str, Any]] = []
         self.written: list[int] = []
         self.held: list[np.ndarray] = []
         """Arrays of the world around, which arguments that are written must not overlap."""
@@ -99,14 +104,22 @@ class Specialisation:
         """Why nothing does, where it was asked for."""
 
     def guard(self, guards: list[Guard]) -> None:
-        """What must still hold when the code is called again; plain globals are quick to check."""
+        """What must still hold when the code is called again.
+
+        Plain globals, and what functions are made of, are quick to check.
+        """
         quick = [g for g in guards if type(g.holder) is dict and g.contents is None]
         self.globals = [(g.holder, g.name, g.expected) for g in quick]
-        self.guards = [g for g in guards if g not in quick]
+        parts = [g for g in guards if type(g.holder) is types.FunctionType and g.contents is None]
+        self.functions = [(g.holder, g.name, g.expected) for g in parts]
+        self.guards = [g for g in guards if g not in quick and g not in parts]
 
     def is_current(self) -> bool:
         for holder, name, expected in self.globals:
             if holder.get(name) is not expected:
+                return False
+        for function, name, expected in self.functions:
+            if getattr(function, name, _MISSING) is not expected:
                 return False
         for guard in self.guards:
             if not guard.holds():
