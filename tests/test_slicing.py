@@ -489,7 +489,7 @@ numpy.std(a): a out |
 numpy.linalg.norm(x): x out |
 numpy.cumsum(a): | a
 numpy.cumprod(a): a out |
-numpy.diff(a): |
+numpy.diff(a): | a
 runtime.undiff(g): |
 runtime.delay(a): |
 runtime.recurrence(c): c out |
