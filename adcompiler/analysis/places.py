@@ -203,7 +203,6 @@ class _Question:
     # -- integers -----------------------------------------------------------------------------
 
     def constant(self, operand: Operand) -> int | None:
-        operand = self.sweep.final(operand)
         total = self.affine(operand, 0)
         return total[None] if total is not None and total.keys() == {None} else None
 

@@ -307,7 +307,7 @@ class Derivative:
         given: dict[Any, Any] = dict(enumerate(args))
         given.update(keywords)
         values = []
-        for path in sorted(self._static, key=repr):
+        for path in self.static_paths():
             value = given.get(path[0])
             try:
                 for step in path[1:]:

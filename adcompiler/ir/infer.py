@@ -19,7 +19,7 @@ import numpy as np
 
 from adcompiler import runtime
 from adcompiler.ir import types as T
-from adcompiler.ir.nodes import Constant, Slice, Value
+from adcompiler.ir.nodes import Accumulate, Constant, Slice, Store, Value
 from adcompiler.ir.types import Array, Dim, List, Object, Scalar, Tuple, as_dim, symbol
 
 _PRIMES = (
@@ -915,6 +915,16 @@ def _read_dim(m: int, n: int, first: _Sampler, second: _Sampler, fresh) -> Dim:
         if m == n:
             return as_dim(m)
     return symbol(fresh())
+
+
+def place_type(statement: Store | Accumulate, fresh: Callable[[], Any]) -> Any:
+    """The type of the place that a store writes."""
+    kind = T.target(statement.ref.type)
+    if isinstance(kind, T.List):
+        return kind.item if kind.item is not None else T.UNKNOWN
+    if not isinstance(kind, T.Array):
+        return T.UNKNOWN
+    return index_type(kind, statement.path, fresh)[0]
 
 
 def index_type(array: Array, path: tuple, fresh: Callable[[], Any]) -> tuple[Any, bool]:

@@ -56,6 +56,7 @@ from adcompiler.ir.nodes import (
     rewrite,
     walk,
 )
+from adcompiler.passes.algebra import count_uses
 from adcompiler.passes.simplify import operand_key
 
 
@@ -77,16 +78,8 @@ class _Tidy:
                     self.makers[out] = statement
 
     @functools.cached_property
-    def reads(self) -> Counter:
-        """How often each value is read."""
-        body = self.function.body
-        everything = [(s, b) for s in walk(body) for b in (None, *blocks(s))]
-        found = Counter(
-            v for s, b in everything if b is None for o in operands(s) for v in leaves(o)
-        )
-        found.update(v for _, b in everything if b for o in b.results for v in leaves(o))
-        found.update(v for result in body.results for v in leaves(result))
-        return found
+    def uses(self) -> Counter:
+        return count_uses(self.function)
 
     @functools.cached_property
     def places(self) -> Places:
@@ -225,7 +218,7 @@ class _Tidy:
                     isinstance(user, Accumulate)
                     and (user.ref, user.path) == (statement.out, ())
                     and (number := self.spread_number(user.value)) is not None
-                    and self.reads[statement.source] == 1
+                    and self.uses[statement.source] == 1
                 ):
                     self.begin_as(statement.source, number)
                     del statements[later]

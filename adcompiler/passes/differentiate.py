@@ -32,7 +32,7 @@ import numpy as np
 from adcompiler import errors, runtime
 from adcompiler.analysis.activity import Activity, memory_classes
 from adcompiler.ir import types as T
-from adcompiler.ir.infer import is_pure, type_of
+from adcompiler.ir.infer import is_pure, place_type, type_of
 from adcompiler.ir.nodes import (
     UNBOUND,
     Accumulate,
@@ -641,7 +641,7 @@ class _Reverse:
             case Accumulate(ref=ref, path=path, value=value):
                 self.writer.add(Restore(statement))
                 if self.is_active(ref) and self.is_active(value):
-                    g = self.load(self.shadow(ref), path, place_type(self.writer, statement))
+                    g = self.load(self.shadow(ref), path, place_type(statement, self.writer.fresh))
                     self.contribute(value, self.writer.fitted(g, value))
             case Append(ref=ref, value=value, at=at):
                 self.writer.add(Restore(statement))
@@ -683,7 +683,7 @@ class _Reverse:
         if not self.is_active(statement.ref) or self.holds_references(statement.ref):
             return
         ref = self.shadow(statement.ref)
-        kind = place_type(writer, statement)
+        kind = place_type(statement, writer.fresh)
         g = self.load(ref, statement.path, kind)
         if isinstance(T.target(statement.ref.type), T.List):
             zero: Operand = ZERO if isinstance(kind, T.Scalar) else writer.op(np.zeros_like, g)
@@ -1206,18 +1206,6 @@ def no_rule(op: Op, position: errors.Position | None) -> errors.DifferentiationE
         remedy="register a rule for it (adcompiler.rules), or write it in Python and NumPy",
         position=position,
     )
-
-
-def place_type(builder: Builder, statement: Store | Accumulate) -> Any:
-    """The type of the place that a store writes."""
-    from adcompiler.ir.infer import index_type
-
-    kind = T.target(statement.ref.type)
-    if isinstance(kind, T.List):
-        return kind.item if kind.item is not None else T.UNKNOWN
-    if not isinstance(kind, T.Array):
-        return T.UNKNOWN
-    return index_type(kind, statement.path, builder.fresh)[0]
 
 
 def stopping_branch(loop: Loop) -> tuple[If | None, bool]:

@@ -28,7 +28,7 @@ from adcompiler.analysis.places import Places
 from adcompiler.analysis.sweep import Sweep
 from adcompiler.analysis.unification import Unification
 from adcompiler.ir import types as T
-from adcompiler.ir.infer import Atoms, type_of
+from adcompiler.ir.infer import Atoms, place_type, type_of
 from adcompiler.ir.nodes import (
     UNBOUND,
     Accumulate,
@@ -295,13 +295,8 @@ class _Placing:
             case Pop(out=out):
                 return self.weight(out.type, block)
             case Store() | Accumulate():
-                return self.weight(self.place_type(statement), block)
+                return self.weight(place_type(statement, Atoms().fresh), block)
         raise TypeError(type(statement))
-
-    def place_type(self, statement: Store | Accumulate) -> Any:
-        from adcompiler.passes.differentiate import place_type
-
-        return place_type(Atoms(), statement)  # type: ignore[arg-type]
 
     def decide(self) -> None:
         """Find what is saved and what is undone: a fixed point over what is demanded."""
@@ -359,7 +354,7 @@ class _Placing:
     def holds(self, store: Store, at: int, home: Block, value: Value, sites: list[Site]) -> bool:
         """Whether every reader of the value can find it in the place that the store wrote."""
         root = self.classes.find(store.ref)
-        kind = self.place_type(store)
+        kind = place_type(store, Atoms().fresh)
         after = Site(store, "after")
         if root in self.no_undo or not isinstance(kind, T.Scalar) or kind.kind != value.type.kind:
             return False
@@ -594,10 +589,9 @@ class _Placing:
         """Whether a store may change what a reload reads, after the moment the site mirrors."""
         block = site.block if site.statement is None else self.record.place[site.statement]
         assert block is not None
-        around = [b for b, _ in self.record.chain(block)] + [block]
-        mine = [b for b, _ in self.record.chain(self.record.place[statement])]
-        mine.append(self.record.place[statement])
-        shared = [a for a, b in zip(around, mine, strict=False) if a is b]
+        sweep = self.places.sweep
+        pairs = zip(sweep.way_into(block), sweep.ways[statement], strict=False)
+        shared = [a for (a, _), (b, _) in pairs if a is b]
         for depth in range(1, len(shared)):
             loop = self.record.owner[shared[depth]]
             if isinstance(loop, Loop) and self.lives_on(self.classes.find(load.ref), loop):
@@ -652,7 +646,7 @@ class _Placing:
         self.old: dict[Statement, Value] = {}
         for statement in self.undone:
             if isinstance(statement, (Store, Accumulate)):
-                old = Value(saved_name(statement.ref.name), self.place_type(statement))
+                old = Value(saved_name(statement.ref.name), place_type(statement, Atoms().fresh))
                 block = record.place[statement]
                 made = Load(statement.ref, statement.path, old, origin=statement.origin)
                 record.insert(block, block.statements.index(statement), made)
