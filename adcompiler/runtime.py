@@ -757,16 +757,6 @@ def popped_place(n, i):
     return i + n if i < 0 else i
 
 
-def sorted_places(keys, reverse):
-    """The order in which `sorted` puts items with these keys."""
-    return sorted(range(len(keys)), key=keys.__getitem__, reverse=reverse)
-
-
-def place_of_best(keys, largest):
-    """The place of the item that `max` (or `min`) chooses by these keys."""
-    return (max if largest else min)(range(len(keys)), key=keys.__getitem__)
-
-
 def equal_lists(xs, ys):
     """`xs == ys` of lists of numbers."""
     return xs == ys

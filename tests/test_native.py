@@ -85,7 +85,7 @@ NOT_LOWERED = {
 LISTS_NOT_LOWERED = {
     "a list that changes in the middle", "`slice_places`", "`inserted_place`", "`popped_place`",
     "`order_of` of a list of what are no floats", "`ValueError`, of which the result is unknown",
-    "`sorted_places` of a list of what are no floats", "`place_of_best`", "`check_enough`",
+    "`check_enough`",
     "`mul`, of which the result is unknown", "an index that is no integer", "`others`",
     "`np.concatenate` of a list of what are no floats", "`np.stack` along another axis",
     "a name that stands for different things", "`np.linalg.det`",

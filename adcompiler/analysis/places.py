@@ -38,6 +38,7 @@ from adcompiler.ir.nodes import (
     Value,
     View,
     dimension,
+    is_none,
 )
 
 SUMS: dict[Callable, int] = {
@@ -342,7 +343,3 @@ def of_lengths(dim: T.Dim | None) -> Sum | None:
     if dim is None or not all(isinstance(a, tuple) and a[0] == "len" for a, _ in dim.terms):
         return None
     return {**{(atom, None): factor for atom, factor in dim.terms}, None: dim.const}
-
-
-def is_none(operand: Operand) -> bool:
-    return isinstance(operand, Constant) and operand.value is None

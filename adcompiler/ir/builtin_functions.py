@@ -16,7 +16,7 @@ from adcompiler.ir import types as T
 from adcompiler.ir.abstract import Closure, Instance, Method, Partial, RangeOf, Sequence, is_operand
 from adcompiler.ir.infer import type_of
 from adcompiler.ir.meaning import Meaning
-from adcompiler.ir.nodes import Constant, Op, Slice, Value
+from adcompiler.ir.nodes import Constant, Op, Slice, Value, is_none
 
 if TYPE_CHECKING:
     from adcompiler.ir.resolve import Resolver
@@ -83,7 +83,7 @@ def _call_pow(resolver: Resolver, args: list, keywords: dict) -> Any:
     )
     if base is None or exponent is None:
         raise resolver.error("`pow` with these arguments", "it takes a base and an exponent")
-    if meaning.is_none(modulus):
+    if is_none(modulus):
         return operations.binary(resolver, operator.pow, base, exponent)
     whole = [base, exponent, modulus]
     kinds = [type_of(part) if is_operand(part) else None for part in whole]

@@ -12,7 +12,7 @@ from adcompiler.ir import attributes, numpy_calls, operations, subscripts
 from adcompiler.ir import types as T
 from adcompiler.ir.abstract import Sequence
 from adcompiler.ir.infer import type_of
-from adcompiler.ir.nodes import Constant, Op, Slice, Value
+from adcompiler.ir.nodes import Constant, Op, Slice, Value, is_none
 from adcompiler.rules import book, compositions
 
 if TYPE_CHECKING:
@@ -213,17 +213,13 @@ def _range(resolver: Resolver, item: Any, name: str) -> Any:
     if isinstance(item, Constant):
         item = Slice(*map(Constant, (item.value.start, item.value.stop, item.value.step)))
     parts = (item.start, item.stop, item.step) if isinstance(item, Slice) else ()
-    start, stop, step = (Constant(0) if _is_none(p) else p for p in parts) if parts else (None,) * 3
-    if start is None or not (_is_integer(start) and _is_integer(stop)) or _is_none(item.stop):
+    start, stop, step = (Constant(0) if is_none(p) else p for p in parts) if parts else (None,) * 3
+    if start is None or not (_is_integer(start) and _is_integer(stop)) or is_none(item.stop):
         raise resolver.error(f"`{name}` of this", "slices of integers are known", "np.linspace")
-    step = Constant(1) if _is_none(item.step) else step
+    step = Constant(1) if is_none(item.step) else step
     if not _is_integer(step):
         raise resolver.error(f"`{name}` of this", "steps are integers here", "np.linspace")
     return resolver.op(np.arange, start, stop, step)
-
-
-def _is_none(part: Any) -> bool:
-    return isinstance(part, Constant) and part.value is None
 
 
 BUILDERS = (np.r_, np.c_, np.s_, np.index_exp, np.ogrid)

@@ -14,8 +14,8 @@ from adcompiler.ir import generators, prelude, purity, subscripts, walking
 from adcompiler.ir import types as T
 from adcompiler.ir.abstract import Native, RangeOf, Sequence
 from adcompiler.ir.infer import dim_of, type_of
-from adcompiler.ir.meaning import NONE, Meaning, bind, call, is_none, run, truth_of
-from adcompiler.ir.nodes import Constant, Op, Value
+from adcompiler.ir.meaning import NONE, Meaning, bind, call, run, truth_of
+from adcompiler.ir.nodes import Constant, Op, Value, is_none
 
 if TYPE_CHECKING:
     from adcompiler.ir.resolve import Resolver

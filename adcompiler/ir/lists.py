@@ -50,6 +50,7 @@ from adcompiler.ir.nodes import (
     Slice,
     Store,
     Value,
+    is_none,
     walk,
 )
 from adcompiler.rules import book
@@ -779,7 +780,7 @@ def _check_searched(resolver: Resolver, base: Value, name: str) -> None:
 
 def keys_of(resolver: Resolver, base: Value, key: Any) -> Value:
     """What a list is sorted by: numbers or strings, one for each item."""
-    if isinstance(key, Constant) and key.value is None:
+    if is_none(key):
         keys = base
     else:
         keys = resolver.run_library(list_methods.keyed, [base, key])
@@ -795,42 +796,9 @@ def keys_of(resolver: Resolver, base: Value, key: Any) -> Value:
 def sort(resolver: Resolver, base: Value, key: Any, downwards: Any) -> None:
     """`base.sort(key=key, reverse=downwards)`: the order is found, then the items are moved."""
     keys = keys_of(resolver, base, key)
-    snapshot = resolver.value(T.List(T.INT))
-    resolver.add(
-        Op(runtime.sorted_places, [keys, resolver.operand(downwards)], {}, [snapshot], keeps=True)
-    )
-    resolver.run_library(list_methods.reorder, [base, snapshot])
-
-
-def call_sorted(resolver: Resolver, args: list, keywords: dict) -> Any:
-    """`sorted(items, key=None, reverse=False)`: a new list."""
-    if len(args) != 1 or set(keywords) - {"key", "reverse"}:
-        return NotImplemented
-    items = iteration.call_list(resolver, args, {})
-    if isinstance(items, list):
-        if all(operations.is_static_only(item) or isinstance(item, Constant) for item in items):
-            key = keywords.get("key", Constant(None))
-            if isinstance(key, Constant) and key.value is None:
-                down = keywords.get("reverse", Constant(False))
-                if isinstance(down, Constant):
-                    return sorted(items, key=lambda item: item.value, reverse=bool(down.value))
-        items = grown(resolver, items)
-    key, down = keywords.get("key", Constant(None)), keywords.get("reverse", Constant(False))
-    sort(resolver, items, key, down)
-    return items
-
-
-def best_by_key(resolver: Resolver, items: Any, key: Any, fn: Callable) -> Any:
-    """`max(items, key=key)` or `min`: the first of those whose key is best."""
-    items = iteration.call_list(resolver, [items], {})
-    if isinstance(items, list):
-        items = grown(resolver, items)
-    keys = keys_of(resolver, items, key)
-    place = resolver.value(T.INT)
-    resolver.add(
-        Op(runtime.place_of_best, [keys, Constant(fn is builtins.max)], {}, [place], keeps=True)
-    )
-    return get_item(resolver, items, place)
+    order = resolver.value(T.Array("int64", (T.symbol(resolver.fresh()),), True))
+    resolver.add(Op(runtime.order_of, [keys, resolver.operand(downwards)], {}, [order], keeps=True))
+    resolver.run_library(list_methods.reorder, [base, order])
 
 
 def static_method(resolver: Resolver, base: list, name: str, args: list, keywords: dict) -> Any:

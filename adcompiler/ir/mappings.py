@@ -30,7 +30,7 @@ from adcompiler.ir.abstract import (
 from adcompiler.ir.guards import NeedStatic, NeedUnroll
 from adcompiler.ir.infer import type_of
 from adcompiler.ir.meaning import NONE
-from adcompiler.ir.nodes import Constant, Op, Raise, Value, leaves
+from adcompiler.ir.nodes import Constant, Op, Raise, Value, is_none, leaves
 
 if TYPE_CHECKING:
     from adcompiler.ir.meaning import Meaning
@@ -459,7 +459,7 @@ def _make_dict(kind: type) -> Meaning:
 
 def _defaultdict(resolver: Resolver, args: list, keywords: dict) -> dict:
     factory, *rest = args or [NONE]
-    if meaning.is_none(factory):
+    if is_none(factory):
         return _make_dict(dict)(resolver, rest, keywords)
     known = factory.value if isinstance(factory, Constant) else factory
     out = _with_factory(known, factory if isinstance(factory, Constant) else None)()

@@ -57,7 +57,3 @@ NONE = Constant(None)
 def truth_of(value: Any) -> bool:
     """Whether an argument is known to be true."""
     return isinstance(value, Constant) and bool(value.value)
-
-
-def is_none(value: Any) -> bool:
-    return isinstance(value, Constant) and value.value is None

@@ -81,6 +81,11 @@ class _Unbound:
         return "UNBOUND"
 
 
+def is_none(operand: Any) -> bool:
+    """Whether an operand is known to be None."""
+    return isinstance(operand, Constant) and operand.value is None
+
+
 UNBOUND = Constant(_Unbound(), "UNBOUND")
 """The result of a branch that does not bind the name."""
 

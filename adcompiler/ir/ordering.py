@@ -16,8 +16,8 @@ from adcompiler.ir import comparisons, prelude, subscripts, walking
 from adcompiler.ir import types as T
 from adcompiler.ir.abstract import Native, RangeOf, Sequence, is_operand
 from adcompiler.ir.infer import type_of
-from adcompiler.ir.meaning import NONE, Meaning, bind, call, is_none, run
-from adcompiler.ir.nodes import Constant, Op, Value
+from adcompiler.ir.meaning import NONE, Meaning, bind, call, run
+from adcompiler.ir.nodes import Constant, Op, Value, is_none
 
 if TYPE_CHECKING:
     from adcompiler.ir.resolve import Resolver

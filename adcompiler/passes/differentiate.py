@@ -57,6 +57,7 @@ from adcompiler.ir.nodes import (
     View,
     blocks,
     dimension,
+    is_none,
     leaves,
     operands,
     walk,
@@ -1141,10 +1142,6 @@ def located(error: errors.AdcompilerError, statement: Statement) -> errors.Adcom
 def bar(name: str | None) -> str | None:
     """What the adjoint of a name is called."""
     return None if name is None else f"{name}_bar"
-
-
-def is_none(answer: Any) -> bool:
-    return isinstance(answer, Constant) and answer.value is None
 
 
 def is_zero(answer: Any) -> bool:

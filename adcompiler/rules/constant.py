@@ -34,7 +34,7 @@ zero(
     np.unravel_index, np.ravel_multi_index, np.linalg.matrix_rank, np.ix_, runtime.last_written,
     runtime.pad_places, runtime.kept_by_delete, runtime.inserted_order,
     list.index, list.count, runtime.slice_places, runtime.inserted_place, runtime.popped_place,
-    runtime.sorted_places, runtime.place_of_best, runtime.equal_lists, runtime.joints,
+    runtime.equal_lists, runtime.joints,
 )  # fmt: skip
 
 # Shapes and kinds.
