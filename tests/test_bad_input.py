@@ -958,3 +958,13 @@ def test_a_function_without_source_may_change_a_list():
     with pytest.raises(AdcompilerError, match="`heappush` of a list") as caught:
         grad(with_heap)(np.ones(3))
     assert caught.value.position is not None and "tuple" in caught.value.remedy
+
+
+def item_of_a_method(x):
+    return x.sum[0]
+
+
+def test_an_item_of_a_method():
+    with pytest.raises(AdcompilerError, match="Method used as a run-time value") as caught:
+        grad(item_of_a_method)(np.ones(3))
+    assert caught.value.position is not None

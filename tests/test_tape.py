@@ -522,6 +522,40 @@ def test_arguments_that_overlap_must_not_be_written():
     assert tape.grad(lambda x, y: np.sum(x * y))(a, a).tolist() == a.tolist()
 
 
+def writes_through_the_transpose(x):
+    x.T[1] += 1.0
+    return np.sum(x * x)
+
+
+def test_arguments_with_gaps_in_memory():
+    x = np.arange(12.0).reshape(3, 4)[::2, ::2]
+    value, slope = tape.value_and_grad(writes_through_the_transpose)(x)
+    assert value == writes_through_the_transpose(x.copy())
+    np.testing.assert_array_equal(slope, 2 * (x + [[0.0, 1.0], [0.0, 1.0]]))
+
+
+def writes_a_view(x):
+    y = np.sin(x.transpose(1, 0, 2))  # NumPy keeps the order of the axes in memory
+    y.T[0] += 1.0
+    return np.sum(y)
+
+
+def writes_under_a_view(x):
+    y = np.sin(x.transpose(1, 0, 2))
+    view = y.T
+    y[0] += 1.0
+    return np.sum(view)
+
+
+def test_views_of_what_is_not_dense_are_not_written():
+    x = np.arange(24.0).reshape(2, 3, 4)
+    for function in (writes_a_view, writes_under_a_view):
+        with pytest.raises(OverlapError, match="shares its memory"):
+            tape.grad(function)(x)
+    found = tape.grad(lambda x: np.sum(np.sin(x.transpose(1, 0, 2)).T))(x)
+    np.testing.assert_allclose(found, np.cos(x))
+
+
 def test_conversions_that_copy_nothing():
     def f(x):
         y = x.astype(float, copy=False)

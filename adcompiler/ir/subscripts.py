@@ -101,6 +101,7 @@ def get_item(resolver: Resolver, base: Any, index: Any) -> Any:
         raise resolver.error(
             f"index into a {base.value.__class__.__name__}", "the index is not known"
         )
+    base = resolver.operand(base)
     kind = type_of(base)
     if isinstance(kind, T.List):
         return lists.get_item(resolver, base, index)

@@ -261,7 +261,8 @@ def _entered(active: bool, leaves: list, storages: list, value: Any) -> Any:
         node = Leaf() if active and value.dtype.kind == "f" else None
         if active:
             leaves.append(node)
-        result = made(Array, value, node)
+        dense = value if value.flags.forc else value.copy("C")  # else its views are not followed
+        result = made(Array, dense, node)
         storages.append((result, value))
         return result
     if active and isinstance(value, float | np.floating):

@@ -405,8 +405,12 @@ def _lies_in(out: np.ndarray, value: np.ndarray) -> bool:
 
 def _on_storage_of(x: Traced, result: Any) -> Any:
     if x.memory is None and not x.value.flags.forc:
-        # A view of what is not dense cannot be found again: it becomes an array of its own.
+        # A view of what is not dense cannot be found again: it becomes an array of its own, and
+        # neither may be written, as the other would not change.
         result.value = result.value.copy()
+        memory.adopt(result).lent = "what it is a view of"
+        if x.copies:
+            memory.adopt(x).lent = "a view of it"
         return result
     memory.link(result, x)
     return result
