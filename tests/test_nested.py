@@ -385,3 +385,21 @@ def test_product_with_the_hessian_of_several_arguments():
 
     # a = 2 q dp + 2 p dq = 6 x^2, b = 2 p dp = 2 x^2
     close(grad(f)(X), 48 * X**3)
+
+
+def counted_down(v, p, k):
+    if k:
+        return (p + v).sum()
+    counted_down(v, p, 1)
+    v[k] *= 0.5
+    return 1.0
+
+
+def slope_of_a_recursive_function(x, y):
+    s, slope = value_and_grad(lambda u: counted_down(u * np.ones(1), x, 0) + u * u)(y)
+    return s + slope
+
+
+def test_the_slope_of_a_recursive_function_inside():
+    with pytest.raises(AdcompilerError, match="second derivative through a function"):
+        value_and_grad(slope_of_a_recursive_function)(1.2, 1.3)

@@ -123,20 +123,6 @@ class Sweep:
             block = self.ways[self.owner[block]][-1][0]
         return block is outer
 
-    def is_quiet(self, load: Load, until: Statement) -> bool:
-        """Whether no store to the class of a load runs between it and a later statement, in one
-        trip of the loops around both."""
-        one, two = self.ways[load], self.ways[until]
-        depth = common(one, [block for block, _ in two])
-        if order(two, one) <= 0:
-            return False
-        for store in self.stores(load.ref):
-            way = self.ways[store]
-            between = order(way, one) > 0 and order(way, two) < 0 and store is not until
-            if between or self.share_loop(way, one, depth) or self.share_loop(way, two, depth):
-                return False
-        return True
-
     def share_loop(self, way: Way, other: Way, depth: int) -> bool:
         """Whether two statements are in one loop, further in than at a depth."""
         shared = other[depth + 1 : common(way, [block for block, _ in other]) + 1]

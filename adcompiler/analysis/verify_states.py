@@ -247,7 +247,7 @@ class Proof:
         match statement, store:
             case Store(), Store() | Accumulate():
                 made = self.sweep.made.get(old) if old is not None else None
-                if not (isinstance(made, Load) and self.sweep.is_quiet(made, store)):
+                if not (isinstance(made, Load) and self.is_quiet(made, store)):
                     return "what it puts back was not read right before the store"
                 return (
                     why
@@ -328,9 +328,13 @@ class Proof:
         match statement, made:
             case Load(), _ if statement in self.at:
                 return self.reread_differs(statement, forward)
-            case Load(), Load():
-                if self.sweep.is_quiet(statement, made) or self.sweep.is_quiet(made, statement):
-                    why = self.same(statement.ref, made.ref) or self.same(statement.path, made.path)
+            case Load(), _:
+                for place in self.places_of(forward, statement.out):
+                    if self.is_quiet(place, statement) or self.is_quiet(statement, place):
+                        why = self.same(statement.ref, place.ref)
+                        why = why or self.same(statement.path, place.path)
+                        if not why:
+                            break
             case (Op(), Op()) | (View(), View()):
                 why = self.call_differs(statement, made)
             case Pop(), _:
@@ -385,15 +389,7 @@ class Proof:
         The forward value was loaded from there, or is a number that was stored there.
         """
         why = f"{forward!r} was in no memory"
-        made = self.sweep.made.get(forward)
-        places: list[Any] = [made] if isinstance(made, Load) else []
-        places += [
-            s
-            for stores in self.sweep.mutations.values()
-            for s in stores
-            if isinstance(s, Store) and s.value is forward and holds(s, load.out)
-        ]
-        for place in places:
+        for place in self.places_of(forward, load.out):
             why = ""
             if (load, place) not in self.shown:
                 why = self.same(load.ref, place.ref) or self.same(load.path, place.path)
@@ -405,6 +401,43 @@ class Proof:
                 self.reread.add(self.sweep.classes[place.ref])
                 return ""
         return why
+
+    def places_of(self, forward: Value, out: Value) -> list[Any]:
+        """The statements after which a forward value is in memory, so that a load gives `out`."""
+        made = self.sweep.made.get(forward)
+        places: list[Any] = [made] if isinstance(made, Load) else []
+        return places + [
+            s
+            for stores in self.sweep.mutations.values()
+            for s in stores
+            if isinstance(s, Store) and s.value is forward and holds(s, out)
+        ]
+
+    def is_quiet(self, place: Load | Store, until: Statement) -> bool:
+        """Whether no store to a place runs between a statement that tells what it holds and a later
+        one, in one trip of the loops around both."""
+        one, two = self.sweep.ways[place], self.sweep.ways[until]
+        around = [block for block, _ in one]
+        depth = common(two, around)
+        if order(two, one) <= 0:
+            return False
+        for store in self.sweep.stores(place.ref):
+            way = self.sweep.ways[store]
+            inner = common(way, around)
+            between = order(way, one) > 0 and order(way, two) < 0 and store is not until
+            if between and not self.places.apart(store, place.ref, place.path, around[: inner + 1]):
+                return False
+            for k in range(depth + 1, inner + 1):
+                loop = self.sweep.owner[around[k]]
+                if isinstance(loop, Loop) and not self.places.apart(
+                    store, place.ref, place.path, around[:k], loop, 1
+                ):
+                    return False
+            if self.sweep.share_loop(way, two, depth) and not self.places.apart(
+                store, place.ref, place.path, around[: min(depth, inner) + 1]
+            ):
+                return False
+        return True
 
     # -- the cursor ---------------------------------------------------------------------------
 

@@ -1,9 +1,9 @@
 """IR to Python text that reads as if a careful colleague had written it.
 
 `emit(function)` goes through `plan` (what is a line, what folds, what jumps), `snapshots` (what
-must be copied), `liveness` and `naming` (which values share a variable), builds a Python `ast` and
-prints it.  The text starts with the imports that it needs; functions that it calls and that are IR
-themselves stand in it too.
+must be copied), `liveness` and `naming` (which values share a variable), builds a Python `ast`,
+takes out of it what it repeats (`outline`) and prints it.  The text starts with the imports that it
+needs; functions that it calls and that are IR themselves stand in it too.
 
 >>> import operator
 >>> import numpy as np
@@ -28,6 +28,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from adcompiler.backends.globalnames import GlobalNames
+from adcompiler.backends.outline import outlined
 from adcompiler.backends.printer import annotate, print_module
 from adcompiler.backends.statements import Statements
 from adcompiler.ir.nodes import (
@@ -58,7 +59,11 @@ def emit(function: Function, header: Sequence[str] = ()) -> Emitted:
     global_names = GlobalNames(params)
     for f in functions:
         global_names.add_function(f)
-    definitions = [Statements(f, global_names).definition() for f in functions]
+    definitions = [
+        part
+        for f in functions
+        for part in outlined(Statements(f, global_names).definition(), global_names.fresh)
+    ]
     lines: list[ast.stmt] = global_names.imports()
     used = {name: v for name, v in global_names.namespace.items() if name in global_names.used}
     for name, literal in global_names.constants.items():

@@ -140,20 +140,26 @@ class Expressions:
     def whole_shape(self, operands: tuple) -> Value | None:
         """The array of which these are all the dimensions, in order."""
         array = None
-        for axis, item in enumerate(operands):
+        axes: list[int] = []
+        for item in operands:
             if not isinstance(item, Value) or item not in self.plan.inlined:
                 return None
             match self.plan.definitions[item]:
                 case Op(fn=fn, args=[Value() as whose, Constant(value=k)]) if fn is dimension:
-                    if k != axis or (array is not None and whose is not array):
+                    if array is not None and whose is not array:
                         return None
                     array = whose
+                    axes.append(k)
                 case _:
                     return None
         if array is None:
             return None
         held = target(array.type)
-        return array if isinstance(held, Array) and held.rank == len(operands) else None
+        if not isinstance(held, Array) or held.rank != len(operands):
+            return None
+        # An axis may stand for another one that is as long.
+        same = all(held.shape[k] == length for k, length in zip(axes, held.shape, strict=True))
+        return array if same else None
 
     def index(self, path: Path) -> ast.expr:
         """What stands between the brackets."""

@@ -197,6 +197,7 @@ class _Groups:
     def name(self, reserved: set[str]) -> dict[Value, str]:
         roots = [k for k in range(len(self.order)) if self.parent[k] == k]
         bases = {k: _identifier(self.names[k]) for k in roots if self.names[k] is not None}
+        hints = {self.root(v): _identifier(v.hint) for v in reversed(self.order) if v.hint}
         params = self.plan.function.params
         owned = set(bases.values())
         taken: dict[str, tuple[int, int]] = {}
@@ -209,6 +210,9 @@ class _Groups:
         for k in roots:
             if k in bases and k not in forced:
                 self.search(k, bases[k], reserved, owned - {bases[k]}, taken, named)
+        for k in roots:
+            if k in hints and k not in named:
+                self.search(k, hints[k], reserved, owned - {hints[k]}, taken, named)
         for k in roots:
             if k not in named:
                 self.search(k, self.noun(k), reserved, owned, taken, named)

@@ -368,6 +368,8 @@ class _Planner:
         match statement, consumer:
             case Load(ref=ref, path=()), _ if name == ref.name:
                 return True  # a name for what the reference of that name holds
+            case Load(path=()), None if _is_derivative(name) and block is self.function.body:
+                return True  # `u_bar` is returned; no line renames it `start_bar` before
             case _, New(out=out) if out.name in (name, None):
                 return True
             case _, Store(ref=ref, path=path, value=stored) if stored is value:
@@ -492,8 +494,10 @@ class _Planner:
         # Of a list that is read here, what came before was to take the last item.
         self.flush(context, [v for v in pending if pending[v].takes & info.reads])
         if root and statement is not None and _mirrors(statement):
-            # The forward sweep is written down before the backward sweep begins.
-            self.flush(context, [v for v in pending if not _mirrors(self.usage.definitions[v])])
+            # The forward sweep is written down before the backward sweep begins, but for `1 - x`
+            # and its like, which only the backward sweep uses.
+            forward = [v for v in pending if not _mirrors(self.usage.definitions[v])]
+            self.flush(context, [v for v in forward if self.widths[v] > SMALL])
         if root:
             self.flush_readers(context, writes, names)
         return info

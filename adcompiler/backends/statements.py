@@ -124,6 +124,7 @@ class Statements:
 
     def put(self, node: ast.stmt, origin: Origin | None, bind: str | None = None) -> None:
         """Add a line, under a comment with the statement that it mirrors."""
+        node.__dict__["origin"] = origin
         self.add(node, self.quote(origin))
         if bind is not None:
             self.bound.add(bind)
@@ -301,6 +302,10 @@ class Statements:
                 # Rebinding and writing are the same only for what cannot be written.
                 if fn in IN_PLACE and left == name and is_immutable(out.type):
                     return ast.AugAssign(ast.Name(name), IN_PLACE[fn](), right)
+        if statement is not None and statement.origin is not None and statement.origin.mirror:
+            read = [v for v in self.plan.variables(inputs(statement)) if self.names[v] == name]
+            if read and all(is_immutable(value.type) for value in (*read, *defined(statement))):
+                return added_to(name, node) or ast.Assign([ast.Name(name)], node)
         return ast.Assign([ast.Name(name)], node)
 
     def store(self, ref: Value, path: Path, value: Operand, origin: Origin | None) -> None:
@@ -463,6 +468,21 @@ class Statements:
             self.lines.append(ast.Assign([ast.Name(name)], ast.Constant(None)))
             self.lines.append(ast.Delete([ast.Name(name)]))
             self.bound.discard(name)
+
+
+def added_to(name: str, node: ast.expr) -> ast.AugAssign | None:
+    """`name += b - c` for the sum `name + b - c`, if `node` is one."""
+    terms: list[tuple[ast.operator, ast.expr]] = []
+    while isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub):
+        terms.append((node.op, node.right))
+        node = node.left
+    if not (terms and isinstance(node, ast.Name) and node.id == name):
+        return None
+    sign, added = terms.pop()
+    while terms:
+        op, term = terms.pop()
+        added = ast.BinOp(added, ast.Add() if type(op) is type(sign) else ast.Sub(), term)
+    return ast.AugAssign(ast.Name(name), sign, added)
 
 
 def _quotation(text: str) -> list[str]:

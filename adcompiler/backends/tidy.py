@@ -7,26 +7,39 @@ name.  Otherwise the parameter `x` would stay in use, and the written copy be ca
     ...                                 ...
     x_bar = np.zeros_like(x)            x_bar = np.zeros_like(x)
 
+And in what a call of a function left behind in the backward sweep, the elements of values are read
+first and in order, so that they print as `a, b = pair`, and so that other calls of the function
+leave the same lines behind (see `outline`).
+
 The function itself is left as it is; statements that change are copied, and the blocks around them.
 """
 
 from __future__ import annotations
 
 import copy
+import operator
 from typing import Any
 
 import numpy as np
 
 from adcompiler.ir.nodes import (
     Block,
+    Call,
+    Constant,
     Function,
     If,
+    Load,
     Loop,
     New,
     Op,
     Statement,
     Value,
+    View,
+    blocks,
+    defined,
     dimension,
+    leaves,
+    operands,
 )
 from adcompiler.ir.types import Array, target
 
@@ -47,7 +60,7 @@ def _block(block: Block, held: dict[Value, Value]) -> Block:
     """The block, with shapes asked of the memory in `held`; itself if nothing changes."""
     held = dict(held)
     copies: dict[Value, Value] = {}
-    statements = [_statement(statement, held, copies) for statement in block.statements]
+    statements = [_statement(statement, held, copies) for statement in _reads_first(block)]
     if all(new is old for new, old in zip(statements, block.statements, strict=True)):
         return block
     return Block(block.params, statements, block.results)
@@ -83,6 +96,76 @@ def _statement(
                 loop.body = inner
                 return loop
     return statement
+
+
+def _reads_first(block: Block) -> list[Statement]:
+    """The statements, with the reads of elements before the rest of what stems from their call."""
+    done: list[Statement] = []
+    run: list[Statement] = []
+    made: dict[Value, bool] = {}
+    """What the block makes, with whether it is an adjoint."""
+    for s in block.statements:
+        adjoint = isinstance(s, Op) and s.origin is not None and s.origin.mirror
+        made.update((out, adjoint) for out in defined(s))
+    for statement in block.statements:
+        call = _mirrored_call(statement)
+        if run and call is not _mirrored_call(run[0]):
+            # What stands between reads and the rest of their call can as well come before them.
+            if call is None and all(map(_element, run)) and not _uses(statement, run):
+                done.append(statement)
+                continue
+            done += _sorted_run(run, made)
+            run = []
+        (done if call is None else run).append(statement)
+    return done + _sorted_run(run, made)
+
+
+def _mirrored_call(statement: Statement) -> Call | None:
+    """The outermost call that left the statement behind in the backward sweep."""
+    origin = statement.origin
+    return origin.calls[-1] if origin is not None and origin.mirror and origin.calls else None
+
+
+def _element(statement: Statement) -> tuple[Value, int] | None:
+    """What the statement reads one item of, and at which place."""
+    match statement:
+        case Op(fn=operator.getitem, args=[Value() as whole, (Constant(value=int() as k),)]):
+            return whole, k
+        case Load(ref=whole, path=(Constant(value=int() as k),)):
+            return whole, k
+    return None
+
+
+def _uses(statement: Statement, run: list[Statement]) -> bool:
+    if blocks(statement):
+        return True  # not looked into
+    made = {out for s in run for out in defined(s)}
+    return any(leaf in made for operand in operands(statement) for leaf in leaves(operand))
+
+
+def _sorted_run(run: list[Statement], made: dict[Value, bool]) -> list[Statement]:
+    """First the reads of what is there in all calls, then those of what the forward sweep left for
+    this one, then those of adjoints, then the rest."""
+    inside = {out for statement in run for out in defined(statement)}
+    views: list[Statement] = []
+    first: list[tuple[int, int, int, Statement]] = []
+    rest: list[Statement] = []
+    order: dict[Value, int] = {}
+    written = False
+    for statement in run:
+        found = _element(statement)
+        written = written or not isinstance(statement, Op | Load | View | New)
+        if isinstance(statement, View) and inside.isdisjoint(leaves(operands(statement))):
+            views.append(statement)
+            inside.discard(statement.out)
+        elif found is None or found[0] in inside or (written and isinstance(statement, Load)):
+            rest.append(statement)
+        else:
+            place = order.setdefault(found[0], len(order))
+            when = 0 if found[0] not in made else 2 if made[found[0]] else 1
+            first.append((when, place, found[1], statement))
+    first.sort(key=lambda entry: entry[:3])
+    return [*views, *(statement for *_, statement in first), *rest]
 
 
 def _is_one_of(fn: Any, functions: set) -> bool:

@@ -28,9 +28,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from adcompiler.errors import Position
+
+
+class Call(NamedTuple):
+    """Where a function was called that was written out there."""
+
+    position: Position
+    function: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,19 +50,21 @@ class Origin:
     """Whether the statement belongs to a backward sweep; the emitter quotes `text` above it."""
     order: int = 0
     """How many derivatives were taken: 0 for the user's own statement."""
-    calls: tuple[Position, ...] = ()
-    """Where the function was called that the statement is in, innermost first."""
+    calls: tuple[Call, ...] = ()
+    """The calls that led to the statement, innermost first."""
 
 
 class Value:
     """A value, defined once.  Compared by identity."""
 
-    __slots__ = ("name", "type", "uid")
+    __slots__ = ("name", "type", "uid", "hint")
     _count = 0
 
-    def __init__(self, name: str | None, type: Any) -> None:
+    def __init__(self, name: str | None, type: Any, hint: str | None = None) -> None:
         self.name = name
         """The user's name (or what the emitter should call it), None for a nameless temporary."""
+        self.hint = hint
+        """What to call a nameless temporary if it needs a name."""
         self.type = type
         Value._count += 1
         self.uid = Value._count

@@ -55,6 +55,7 @@ from adcompiler.ir.joins import Arm, Join
 from adcompiler.ir.nodes import (
     UNBOUND,
     Block,
+    Call,
     Constant,
     Function,
     If,
@@ -247,13 +248,17 @@ class Resolver:
         if saved[0] is not None and saved[1] is not None and self.fixed_origin is None:
             calls = saved[0].calls
             if saved[0].site is None:
-                calls = (saved[0].position(saved[1]), *calls)
+                calls = (Call(saved[0].position(saved[1]), tree.name), *calls)
         self.frame = Frame(tree, env, parent, dict(env), calls, saved[1])
         self.frame.guarded = tree.guarded or (saved[0] is not None and saved[0].guarded)
         if saved[0] is not None and saved[1] is not None and _is_library(tree):
             self.frame.site = saved[0].position(saved[1])
             self.frame.calls = saved[0].calls
         self.frames.append(self.frame)
+        if self.fixed_origin is None and self.frame.site is None:
+            for name, value in env.items():
+                if isinstance(value, Value) and value.name is None:
+                    value.hint = value.hint or name
         try:
             return self.run(tree.node.body)
         except errors.AdcompilerError as error:

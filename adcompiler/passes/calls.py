@@ -47,8 +47,8 @@ class Pairs:
     def pair(self, function: Function) -> tuple[Function, Function]:
         """`f_forward` and `f_backward` of a function."""
         if function not in self.reverse:
-            forward = Function(f"{function.name}_forward", Block())
-            backward = Function(f"{function.name}_backward", Block())
+            forward = Function(f"{function.name}_forward", Block(), has_memory=True)
+            backward = Function(f"{function.name}_backward", Block(), has_memory=True)
             self.reverse[function] = forward, backward
             self.fill_pair(function, forward, backward)
         return self.reverse[function]
@@ -156,7 +156,7 @@ class Pairs:
     def tangent(self, function: Function) -> Function:
         """`f_jvp` of a function: all float arguments have tangents, and all float results."""
         if function not in self.forward:
-            made = Function(f"{function.name}_jvp", Block())
+            made = Function(f"{function.name}_jvp", Block(), has_memory=True)
             self.forward[function] = made
             from adcompiler.passes.simplify import dead_code
             from adcompiler.passes.tangent import _Tangent

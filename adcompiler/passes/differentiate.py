@@ -1134,8 +1134,8 @@ def operations_get(writer: Builder, base: Value, position: int) -> Any:
 def located(error: errors.AdcompilerError, statement: Statement) -> errors.AdcompilerError:
     """The error with the calls that led to the statement."""
     if not error.notes and statement.origin is not None:
-        for position in statement.origin.calls:
-            error.called_from(position)
+        for call in statement.origin.calls:
+            error.called_from(call.position)
     return error
 
 

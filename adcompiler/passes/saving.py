@@ -183,6 +183,8 @@ class _Placing:
         """Classes that are not rolled back: what is loaded from them is saved."""
         self.fetched: set[Value] = set()
         """Numbers that are not computed again, but read from where they were stored."""
+        self.whole: dict[Value, None] = {}
+        """Arrays that are saved instead of all their elements."""
         self.changing: dict[Statement, set] = {}
         forward = [s for s in function.body.statements if s not in record.backward]
         self.places = Places(Sweep(function.body, forward, alias_classes(function)))
@@ -229,6 +231,9 @@ class _Placing:
         for value in self.stored_again():
             self.consider_keeping(value)
         self.decide()
+        self.whole.update(dict.fromkeys(self.saved_in_parts()))
+        if self.whole:
+            self.decide()
         self.write()
 
     def used_classes(self) -> set:
@@ -258,6 +263,26 @@ class _Placing:
             and (at := self.stored_at(value)) is not None
             and self.classes.find(self.record.home[value].statements[at].ref) in roots
         ]
+
+    def saved_in_parts(self) -> list[Value]:
+        """Short arrays of which all elements would be saved, one by one."""
+        parts: dict[Value, set[int]] = {}
+        for value in self.saved:
+            match self.record.definition.get(value):
+                case Op(
+                    fn=operator.getitem, args=[Value() as whole, (Constant(value=int() as k),)]
+                ):
+                    home = self.record.home
+                    if home.get(whole) is home[value] and whole not in self.saved:
+                        parts.setdefault(whole, set()).add(k)
+        found = []
+        for whole, places in parts.items():
+            made = isinstance(self.record.definition.get(whole), Op)
+            match whole.type:
+                case T.Array(shape=(length,)) if made and len(places) > 1:
+                    if length.constant == len(places):
+                        found.append(whole)
+        return found
 
     def consider_keeping(self, value: Value) -> None:
         """Ask whether a value is better fetched from where it was stored than computed again."""
@@ -300,7 +325,7 @@ class _Placing:
 
     def decide(self) -> None:
         """Find what is saved and what is undone: a fixed point over what is demanded."""
-        self.saved: dict[Value, None] = {}
+        self.saved: dict[Value, None] = dict(self.whole)
         self.copied: dict[Value, None] = {}
         self.undone: dict[Statement, None] = {}
         self.kept: dict[Value, Store] = {}
@@ -670,7 +695,7 @@ class _Placing:
             home = self.narrowest(value)
             mirror = mirror_of.get(home)
             assert mirror is not None, value
-            stack = Value(stack_name(value.name), T.Ref(T.List(value.type)))
+            stack = Value(stack_name(value.name or value.hint), T.Ref(T.List(value.type)))
             births.append(New([], stack, origin=boundary.origin if boundary else None))
             push = Append(stack, value)
             if value in record.definition and home is record.home[value]:
@@ -859,7 +884,7 @@ class _Placing:
 
         match made:
             case Load(ref=ref, path=path):
-                again = Value(None, value.type)
+                again = Value(None, value.type, value.name or value.hint)
                 out.append(Load(fetch(ref), fetch(path), again, origin=origin))
             case View(fn=fn, ref=ref, args=args, keywords=keywords):
                 again = Value(value.name, value.type)
@@ -874,7 +899,7 @@ class _Placing:
                     )
                 )
             case Op(fn=fn, args=args, keywords=keywords):
-                again = Value(None, value.type)
+                again = Value(None, value.type, value.name or value.hint)
                 out.append(
                     Op(
                         fn,

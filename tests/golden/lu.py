@@ -16,7 +16,7 @@ def primal_grad(A):
 
     # return np.sum(np.log(np.abs(np.diag(A))))
     product = 1 / np.absolute(diagonal) * np.sign(diagonal)
-    A_bar = undiagonal(product, (A.shape[0], A.shape[0]), 0)
+    A_bar = undiagonal(product, A.shape, 0)
     # for i in range(n):
     for i in reversed(range(n)):
         # for j in range(i, n):

@@ -15,8 +15,8 @@ def newton_grad(a):
         # x = 0.5 * (x + a / x)
         x = x_saved.pop()
         product = 0.5 * x_bar
-        a_bar = a_bar + product / x
+        a_bar += product / x
         x_bar = product - 0.5 * (x_bar * (a / x / x))
     # while abs(x * x - a) > 1e-12:
-    a_bar = a_bar + x_bar
+    a_bar += x_bar
     return a_bar

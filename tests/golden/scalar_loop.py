@@ -12,6 +12,6 @@ def primal_grad(x, n):
     for _ in reversed(range(n)):
         # s = s + x * s + x
         s = s_saved.pop()
-        x_bar = x_bar + s_bar + s_bar * s
-        s_bar = s_bar + s_bar * x
+        x_bar += s_bar + s_bar * s
+        s_bar += s_bar * x
     return x_bar

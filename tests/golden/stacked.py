@@ -7,11 +7,10 @@ def stacked_grad(x, n):
     xs = [x]
     for _ in range(n):
         xs.append(np.sin(xs[-1]))
-    stacked = np.stack(xs)
 
     # return np.sum(np.stack(xs) ** 2)
     xs_bar = zeros_like(xs)
-    product = 2 * stacked
+    product = 2 * np.stack(xs)
     for i in range(len(xs_bar)):
         xs_bar[i] = xs_bar[i] + product[i]
     # for _ in range(n):

@@ -16,6 +16,4 @@ def primal_grad(start, target, rate, steps):
         u_bar[1:-1, :-2] += product
         u_bar[2:, 1:-1] += product
         u_bar[:-2, 1:-1] += product
-    # u = start.copy()
-    start_bar = u_bar
-    return start_bar
+    return u_bar

@@ -223,3 +223,22 @@ def filled_and_copied(x):
     y[0] = 5.0 * x[3]
     np.copyto(y[2:], z[:2])
     return np.sum(y * z)
+
+
+@program(vector(5))
+def read_in_a_loop_and_after(a):
+    xs = []
+    for i in range(4):
+        a[4 - i] += np.sin(a[0])  # never the first entry
+        xs.append(a[0] * a[0])
+    xs.append(xs[0] - a[0])
+    return sum(xs) * np.sum(a)
+
+
+@program(lambda rng: (rng.normal(size=5) + 3.0,))
+def written_in_the_only_trip_and_read_after(b):
+    xs = [b[1]]
+    for _ in range(1):
+        b[0] /= xs[0]
+    xs.append(b[0] * b[0])
+    return np.sum(b * b) + sum(xs)
