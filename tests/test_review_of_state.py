@@ -622,3 +622,134 @@ def test_two_generators_in_step_that_read_what_changes():
         with pytest.raises(AdcompilerError, match="the generator") as caught:
             grad(f)(X)
         assert "list" in caught.value.remedy and caught.value.position is not None
+
+
+# comprehensions are evaluated once
+
+
+def binds_a_running_total(x):
+    total = 0.0
+    run = [total := total * 0.5 + v for v in x]
+    return sum(run) * total
+
+
+def binds_in_the_test_and_in_a_loop_inside(x):
+    total = 0.0
+    run = [(total := total * 0.5 + v * w) for v in x if (total := total * v) < 1 for w in x[:2]]
+    table = [[(total := total * 0.3 + v * w) for v in x] for w in x[:2]]
+    return (sum(run) + sum(sum(row) for row in table)) * total
+
+
+def binds_the_largest(x):
+    best, place = -1e9, 0
+    _ = [(best := v, place := k) for k, v in enumerate(x) if v > best]
+    return best * x[place] + place
+
+
+def asks_some_items_when_compiled(x):
+    leaky = Leaky()
+    run = [leaky.add(v) for v in (1.0, x[0], 2.0) if v > 0]
+    return sum(run) * leaky.total
+
+
+def walks_what_a_call_changes(x):
+    y = x * 1.0
+
+    def grow(v):
+        y[0] += v
+        y[1] *= y[0]
+        return y
+
+    run = [v * 2 for v in grow(x[2])]
+    more = [v * w for v in (1.0, grow(x[1])[0]) for w in grow(v)[:2]]
+    return sum(run) * y[0] + sum(more) + y[1]
+
+
+def counts_how_often_it_is_walked(x):
+    count = 0
+
+    def places():
+        nonlocal count
+        count += 1
+        return range(count + 1)
+
+    pairs = [Pair(x[k] * count, 0.0) for k in places()]
+    picked = [x[k] for k in places()]
+    return sum(p.a for p in pairs) * count + sum(picked) + picked[-1] * len(picked)
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        binds_a_running_total, binds_in_the_test_and_in_a_loop_inside, binds_the_largest,
+        asks_some_items_when_compiled, walks_what_a_call_changes, counts_how_often_it_is_walked,
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("x", [X, X * 0.3, X[:3]])
+def test_comprehensions_change_what_they_change_once(f, x):
+    check(f, x, must_compile=True)
+
+
+# a list without a name to which several things lead
+
+
+def rows_that_are_one(x):
+    rows = [[0.0] * 3] * 3
+    for i in range(3):
+        for j in range(3):
+            rows[i][j] += x[i]
+    return sum(sum(row) ** 2 for row in rows)
+
+
+def unpacks_one_list_twice(x):
+    a, b, *rest = ([0.0, x[0]],) * 4
+    for i in range(2):
+        a[i] += x[i]
+    rest[0][0] += x[2]
+    return b[0] * b[1] * rest[1][0]
+
+
+def walks_one_list_twice(x):
+    total = 0.0
+    for pair in ([1.0, x[0]],) * 2:
+        for i in range(2):
+            pair[i] *= x[i]
+        total += pair[0] * pair[1]
+    return total
+
+
+def passes_one_list_twice(x):
+    def add(a, b):
+        a.append(x[0])
+        b.append(x[1])
+        return a[-1] * b[0] * len(a)
+
+    return add(*[[x[2]]] * 2) * add(*(lambda t: t + t)(([x[2]],)))
+
+
+def keeps_one_list_in_two_attributes(x):
+    pair = Pair(*([0.0, x[0]],) * 2)
+    for i in range(2):
+        pair.a[i] += x[i]
+    return pair.b[0] * pair.b[1]
+
+
+def extends_by_one_list_twice(x):
+    rows = []
+    for i in range(len(x)):
+        rows += [[x[i], 1.0]] * 2
+    rows.extend([[x[0], x[1]]] * 2)
+    for row in rows:
+        row[0] *= 2
+    return sum(row[0] * k for k, row in enumerate(rows))
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        rows_that_are_one, unpacks_one_list_twice, walks_one_list_twice, passes_one_list_twice,
+        keeps_one_list_in_two_attributes, extends_by_one_list_twice,
+    ],
+)  # fmt: skip
+def test_a_list_is_one_whatever_leads_to_it(f):
+    check(f, X, must_compile=True)

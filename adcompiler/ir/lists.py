@@ -240,7 +240,7 @@ def _settled_item(resolver: Resolver, item: Any) -> Any:
         if resolver.is_held(item):
             need_growing(resolver, item)
         else:
-            item = grown(resolver, item)
+            item = _remember(resolver, item, grown(resolver, item))
     if isinstance(item, (Value, Constant, tuple, dict, Instance)):
         return item
     raise resolver.error(
@@ -396,7 +396,10 @@ def of_own_length(resolver: Resolver, kind: Any) -> Any:
 
 def settle(resolver: Resolver, value: Any) -> Any:
     """A list that gets a name becomes an object of the IR, if it holds numbers or arrays."""
-    if resolver.fixed_origin is not None or type(value) is not list:
+    if resolver.fixed_origin is not None:
+        return value
+    value = _with_settled(resolver, value, set())
+    if type(value) is not list:
         return value
     for k, item in enumerate(value):
         if type(item) is list and _grows(resolver, item):
@@ -416,12 +419,37 @@ def settle(resolver: Resolver, value: Any) -> Any:
         if not isinstance(item, (T.Unknown, T.Object)):
             out = resolver.value(T.List(held_type(item)))
             resolver.add(New(list(value), out))
-            return out
+            return _remember(resolver, value, out)
     if grows:
         try:
-            return grown(resolver, value)
+            return _remember(resolver, value, grown(resolver, value))
         except errors.ResolveError:
             return value
+    return value
+
+
+def _remember(resolver: Resolver, value: list, out: Value) -> Value:
+    resolver.settled[id(value)] = (value, out, resolver.block)
+    return out
+
+
+def _with_settled(resolver: Resolver, value: Any, seen: set[int]) -> Any:
+    """The same with the objects of the IR for lists that became such under another name."""
+    if not isinstance(value, (tuple, list, dict, Instance)) or id(value) in seen:
+        return value
+    if isinstance(value, list):
+        _, out, block = resolver.settled.get(id(value), (None, None, None))
+        if any(block is b for b in (resolver.block, *resolver.blocks_around)):
+            return out
+    seen.add(id(value))
+    if isinstance(value, tuple):
+        items = [_with_settled(resolver, item, seen) for item in value]
+        if all(p is q for p, q in zip(value, items, strict=True)):
+            return value
+        return type(value)._make(items) if hasattr(value, "_make") else tuple(items)
+    held: Any = value.fields if isinstance(value, Instance) else value
+    for key, item in list(enumerate(held) if isinstance(held, list) else held.items()):
+        held[key] = _with_settled(resolver, item, seen)
     return value
 
 
@@ -975,14 +1003,11 @@ def comprehension(resolver: Resolver, node: Any) -> Any:
         for generator in node.generators
         for name in _target_names(generator.target)
     }
-    static: Any = _static_comprehension(resolver, node.generators, node.elt)
-    if static is None and _makes_objects(resolver, node):
-        (generator,) = node.generators
-        items = walking.constant_range(resolver, resolver.eval(generator.iter))
-        static = []
-        for item in items:
-            assignment.assign(resolver, generator.target, item)
-            static.append(resolver.eval(node.elt))
+    static: Any = _tried(
+        resolver, lambda: _static_comprehension(resolver, node.generators, node.elt)
+    )
+    if static is None:
+        static = _tried(resolver, lambda: _objects_made(resolver, node))
     if static is None:
         out = resolver.value(T.List(None))
         resolver.add(New([], out))
@@ -1000,6 +1025,23 @@ def comprehension(resolver: Resolver, node: Any) -> Any:
     return static
 
 
+def _tried(resolver: Resolver, attempt: Callable[[], Any]) -> Any:
+    """What the attempt gives; where that is None, what it did meanwhile has not happened."""
+    before = heap.take(resolver.frames)
+    with resolver.writing(Block()) as block:
+        found = attempt()
+        dead = resolver.dead
+    if found is None:
+        heap.put_back(before)
+        return None
+    resolver.block.statements += block.statements
+    for key, (items, out, within) in resolver.settled.items():
+        if within is block:
+            resolver.settled[key] = (items, out, resolver.block)
+    resolver.dead = resolver.dead or dead
+    return found
+
+
 MAX_OBJECTS = 16
 """So many objects or functions are made by a comprehension that is written out item by item."""
 
@@ -1007,10 +1049,8 @@ MAX_OBJECTS = 16
 def _written_out(resolver: Resolver, node: Any) -> Any:
     """A comprehension over a short range of known bounds as one over its items."""
     first, *rest = node.generators
-    with resolver.writing(Block()):
-        walked = resolver.eval(first.iter)
-    trips = walked.known if isinstance(walked, RangeOf) else None
-    if trips is None or len(trips) > MAX_OBJECTS:
+    trips = _tried(resolver, lambda: _known_trips(resolver.eval(first.iter)))
+    if trips is None:
         return node
     places = [gast.Constant(value=index, kind=None) for index in trips]
     items = gast.Tuple(elts=places, ctx=gast.Load())
@@ -1020,21 +1060,29 @@ def _written_out(resolver: Resolver, node: Any) -> Any:
     return gast.copy_location(gast.ListComp(node.elt, [first, *rest]), node)
 
 
-def _makes_objects(resolver: Resolver, node: Any) -> bool:
-    """Whether a comprehension makes a few objects, which may be changed later, or functions."""
+def _known_trips(walked: Any) -> range | None:
+    """The range that is walked, if it is known and short."""
+    trips = walked.known if isinstance(walked, RangeOf) else None
+    return trips if trips is not None and len(trips) <= MAX_OBJECTS else None
+
+
+def _objects_made(resolver: Resolver, node: Any) -> list | None:
+    """The items of a comprehension that makes a few objects or functions: each is another one."""
     if resolver.fixed_origin is not None or len(node.generators) != 1 or node.generators[0].ifs:
-        return False
+        return None
     (generator,) = node.generators
-    before = heap.take(resolver.frames)
-    with resolver.writing(Block()):
-        walked = resolver.eval(generator.iter)
-        trips = walked.known if isinstance(walked, RangeOf) else None
-        if trips is None or not 0 < len(trips) <= MAX_OBJECTS:
-            return False
-        assignment.assign(resolver, generator.target, walked.start)
+    trips = _known_trips(resolver.eval(generator.iter))
+    if trips is None:
+        return None
+    items: list = []
+    for index in trips:
+        assignment.assign(resolver, generator.target, Constant(index))
         item = resolver.eval(node.elt)
-    heap.put_back(before)
-    return heap.is_object(item) and not isinstance(item, list) or isinstance(item, Closure)
+        made = heap.is_object(item) and not isinstance(item, list) or isinstance(item, Closure)
+        if not (items or made):
+            return None
+        items.append(item)
+    return items or None
 
 
 def _target_names(target: Any) -> list[str]:
@@ -1082,7 +1130,11 @@ def _append_all(resolver: Resolver, node: Any, level: int, out: Value) -> None:
         append(resolver, out, item)
         return
     generator = node.generators[level]
-    step = gast.Expr(value=Callback(lambda: _append_all(resolver, node, level + 1, out), node))
+    rest = node.generators[level + 1 :]
+    inside = gast.ListComp(elt=node.elt, generators=rest) if rest else node.elt
+    step = gast.Expr(
+        value=Callback(lambda: _append_all(resolver, node, level + 1, out), node, inside)
+    )
     body: list = [gast.copy_location(step, node)]
     for test in reversed(generator.ifs):
         body = [gast.If(test=test, body=body, orelse=[])]
@@ -1095,13 +1147,18 @@ def _append_all(resolver: Resolver, node: Any, level: int, out: Value) -> None:
     loops.for_loop(resolver, loop)
 
 
-class Callback:
-    """An expression of a synthesised loop that runs code of the resolver."""
+class Callback(gast.expr):
+    """An expression of a synthesised loop that runs code of the resolver.
 
-    _fields = ()
+    `inside`: what that code evaluates, for those who ask which names it binds (by `:=`) and reads.
+    """
 
-    def __init__(self, run: Callable[[], None], at: Any) -> None:
+    _fields = ("inside",)
+    _attributes = ("lineno", "col_offset", "end_lineno", "end_col_offset")
+
+    def __init__(self, run: Callable[[], None], at: Any, inside: Any) -> None:
         self.run = run
+        self.inside = inside
         for name in ("lineno", "col_offset", "end_lineno", "end_col_offset"):
             setattr(self, name, getattr(at, name))
 

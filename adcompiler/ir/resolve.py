@@ -108,6 +108,9 @@ class Resolver:
         """Lists of known structure by identity, each with the node that made it."""
         self.growing: set[int] = set()
         """Nodes whose lists are objects of the IR."""
+        self.settled: dict[int, tuple[list, Value, Block]] = {}
+        """Lists of known structure that became objects of the IR, and in which block: what else
+        leads to one of them (`[[0.0]] * 2`) means that object too."""
         self.listed: dict[int, Any] = {}
         """Dicts and objects that a list holds as they were when it got them: not to be changed."""
         self.alive: list[set[int]] = []
