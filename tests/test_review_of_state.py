@@ -4,6 +4,7 @@ Each program gave a wrong value or gradient without an error once, or code that 
 """
 
 import contextlib
+import copy
 import dataclasses
 import functools
 import itertools
@@ -753,3 +754,90 @@ def extends_by_one_list_twice(x):
 )  # fmt: skip
 def test_a_list_is_one_whatever_leads_to_it(f):
     check(f, X, must_compile=True)
+
+
+# what the world around holds, or does not hold yet
+
+
+class Older:
+    def scaled(self, v):
+        return v * 2
+
+
+class Younger(Older):
+    def scaled(self, v):
+        return super().scaled(v) + 1.0
+
+
+def by_keyword(v, *, weights=(1.0,)):
+    return v * weights[0]
+
+
+def changes(settings, monkeypatch):
+    """Changes of the world, each after a function that must notice."""
+
+    def asks_for_an_attribute(x):
+        rate = getattr(settings, "rate", 1.0)
+        return np.sum(x**2) * rate * (3.0 if hasattr(settings, "bias") else 1.0)
+
+    yield asks_for_an_attribute, lambda: setattr(settings, "rate", 5.0)
+    yield asks_for_an_attribute, lambda: setattr(settings, "bias", None)
+
+    def asks_an_object_of_its_own(x):
+        return np.sum(x**2) * getattr(Older(), "later", 1.0)
+
+    def adds_to_the_class():
+        monkeypatch.setattr(Older, "later", 4.0, raising=False)
+
+    yield asks_an_object_of_its_own, adds_to_the_class
+    weights = [2.0]
+
+    def uses_a_keyword_default(x):
+        return np.sum(by_keyword(x) ** 2)
+
+    yield uses_a_keyword_default, lambda: by_keyword.__kwdefaults__.update(weights=weights)
+    yield uses_a_keyword_default, lambda: weights.insert(0, 3.0)
+
+    def uses_a_builtin(x):
+        return abs(x[1]) * len(x)
+
+    def hides_it():
+        monkeypatch.setitem(globals(), "abs", lambda v: v**2)
+
+    yield uses_a_builtin, hides_it
+
+    def uses_a_method_behind_another(x):
+        return np.sum(Younger().scaled(x) ** 2)
+
+    def replaces_it():
+        monkeypatch.setattr(Older, "scaled", lambda self, v: v**2)
+
+    yield uses_a_method_behind_another, replaces_it
+
+
+def test_what_is_added_to_the_world_is_noticed(monkeypatch):
+    monkeypatch.setattr(by_keyword, "__kwdefaults__", dict(by_keyword.__kwdefaults__))
+    for f, change in changes(Pair(1.0, 2.0), monkeypatch):
+        derivative = value_and_grad(f)
+        before = derivative(X)[0]
+        check(f, X, derivative=derivative, must_compile=True)
+        change()
+        assert f(X) != before
+        check(f, X, derivative=derivative, must_compile=True)
+
+
+class Counted:
+    def __init__(self, v):
+        self.v = v
+
+    def __deepcopy__(self, memo):
+        return Counted(self.v * 2)
+
+
+@pytest.mark.parametrize("wrapped", [lambda v: v, lambda v: [v], lambda v: Pair(v, 1.0)])
+def test_a_class_that_decides_how_it_is_copied(wrapped):
+    def f(x):
+        return x[0] * len([copy.deepcopy(wrapped(Counted(x[0])))])
+
+    with pytest.raises(AdcompilerError, match="__deepcopy__"):
+        grad(f)(X)

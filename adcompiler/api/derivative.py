@@ -26,7 +26,7 @@ from adcompiler.api.signature import (
 )
 from adcompiler.ir import abstract
 from adcompiler.ir import types as T
-from adcompiler.ir.guards import Guard, NeedStatic
+from adcompiler.ir.guards import ABSENT, Guard, NeedStatic
 from adcompiler.ir.nodes import Constant, Function
 from adcompiler.rules import book
 
@@ -116,7 +116,7 @@ class Specialisation:
 
     def is_current(self) -> bool:
         for holder, name, expected in self.globals:
-            if holder.get(name) is not expected:
+            if holder.get(name, ABSENT) is not expected:
                 return False
         for function, name, expected in self.functions:
             if getattr(function, name, _MISSING) is not expected:

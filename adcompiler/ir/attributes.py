@@ -15,6 +15,7 @@ from adcompiler import errors
 from adcompiler.ir import calls, indexing, instances, operations
 from adcompiler.ir import types as T
 from adcompiler.ir.abstract import Closure, Instance, KnownDict, Method, Partial, RangeOf, Super
+from adcompiler.ir.guards import ABSENT
 from adcompiler.ir.infer import type_of
 from adcompiler.ir.nodes import Constant, Op, Slice, dimension
 
@@ -118,10 +119,21 @@ def get_attribute(resolver: Resolver, base: Any, name: str) -> Any:
     return Method(base, name)
 
 
-def has_attribute(base: Any, name: str) -> bool:
-    """Whether a thing that is no object of the user's has an attribute."""
+def has_attribute(resolver: Resolver, base: Any, name: str) -> bool:
+    """Whether a thing has an attribute."""
+    if isinstance(base, Instance):
+        found = instances.found_on(base.cls, name) is not instances.MISSING
+        if not found:
+            resolver.guard(base.cls, name, ABSENT)
+        return found or name in base.fields
     if isinstance(base, Constant):
-        return hasattr(base.value, name)
+        found = hasattr(base.value, name)
+        held = instances.found_on(type(base.value), name)
+        if held is not instances.MISSING:
+            resolver.guard(type(base.value), name, getattr(type(base.value), name))
+        else:
+            resolver.guard(base.value, name, getattr(base.value, name, ABSENT))
+        return found
     owner = runtime_class(base)
     if owner is None:
         raise errors.ResolveError(

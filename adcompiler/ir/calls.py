@@ -145,8 +145,8 @@ def _call_object(resolver: Resolver, fn: Any, args: list, keywords: dict) -> Any
     if isinstance(fn, python_types.FunctionType) and hasattr(fn, "dispatch") and args:
         return _call_dispatched(resolver, fn, args, keywords)
     if isinstance(fn, python_types.FunctionType):
-        resolver.guard(fn, "__defaults__", fn.__defaults__)
-        resolver.guard(fn, "__code__", fn.__code__)
+        for name in ("__defaults__", "__kwdefaults__", "__code__"):
+            resolver.guard(fn, name, getattr(fn, name))
         return resolver.call(parse(fn, generator=True), args, keywords)
     if isinstance(fn, python_types.MethodType):
         if fn.__name__ == "_make" and hasattr(fn.__self__, "_fields"):

@@ -50,6 +50,10 @@ class Dispatch:
         return self.generic.dispatch(self.cls)
 
 
+ABSENT = object()
+"""What a guard expects where there is nothing: a global that would hide a builtin, say."""
+
+
 @dataclass(slots=True, eq=False)
 class Guard:
     """What the compiled code assumes of the world: `holder[name]` is still `expected`."""
@@ -65,14 +69,14 @@ class Guard:
             return False
         try:
             if isinstance(self.holder, dict):
-                return self.holder[self.name] is self.expected
+                return self.holder.get(self.name, ABSENT) is self.expected
             if isinstance(self.holder, types.CellType):
                 return self.holder.cell_contents is self.expected
-            now = getattr(self.holder, self.name)
+            now = getattr(self.holder, self.name, ABSENT)
             if isinstance(now, types.MethodType):  # a new object on each look
                 return now == self.expected
             return now is self.expected
-        except (KeyError, AttributeError, ValueError):
+        except (AttributeError, ValueError):
             return False
 
 

@@ -134,6 +134,11 @@ def get_attribute(resolver: Resolver, base: Instance | Super, name: str) -> Any:
             "assign it in `__init__`, or check the spelling",
         )
     _guard(resolver, cls, name)
+    if after is not None:
+        behind = cls.__mro__[cls.__mro__.index(after) + 1 :]
+        place = next(k for k, holder in enumerate(behind) if name in vars(holder))
+        for holder in behind[: place + 1]:
+            _guard(resolver, holder, name)
     return bound(resolver, held, instance, cls)
 
 
@@ -438,7 +443,3 @@ def call_instance(resolver: Resolver, instance: Instance, args: list, keywords: 
     if result is NotImplemented:
         raise resolver.error(f"call of a `{instance.cls.__name__}`", "its class has no `__call__`")
     return result
-
-
-def has(instance: Instance, name: str) -> bool:
-    return name in instance.fields or found_on(instance.cls, name) is not MISSING

@@ -28,14 +28,14 @@ def _name(resolver: Resolver, value: Any) -> str:
 def call_getattr(resolver: Resolver, args: list, keywords: dict) -> Any:
     if not isinstance(args[0], Instance):
         if isinstance(args[1], Constant) and isinstance(args[1].value, str):
-            if len(args) == 3 and not attributes.has_attribute(args[0], args[1].value):
+            if len(args) == 3 and not attributes.has_attribute(resolver, args[0], args[1].value):
                 return args[2]
             return attributes.get_attribute(resolver, args[0], args[1].value)
         raise resolver.error(
             "`getattr` of a name that is not known at compile time", "", "write the attribute"
         )
     name = _name(resolver, args[1])
-    if len(args) == 3 and not instances.has(args[0], name):
+    if len(args) == 3 and not attributes.has_attribute(resolver, args[0], name):
         return args[2]
     return instances.get_attribute(resolver, args[0], name)
 
@@ -46,9 +46,7 @@ def call_setattr(resolver: Resolver, args: list, keywords: dict) -> Any:
 
 
 def call_hasattr(resolver: Resolver, args: list, keywords: dict) -> Any:
-    if not isinstance(args[0], Instance):
-        return Constant(attributes.has_attribute(args[0], _name(resolver, args[1])))
-    return Constant(instances.has(args[0], _name(resolver, args[1])))
+    return Constant(attributes.has_attribute(resolver, args[0], _name(resolver, args[1])))
 
 
 def call_replace(resolver: Resolver, args: list, keywords: dict) -> Any:
@@ -96,8 +94,11 @@ def call_astuple(resolver: Resolver, args: list, keywords: dict) -> Any:
 
 def call_deepcopy(resolver: Resolver, args: list, keywords: dict) -> Any:
     (value,) = args
-    if isinstance(value, Instance) and instances.has(value, "_call_deepcopy__"):
-        raise resolver.error("`copy.deepcopy`", "the class has a `_call_deepcopy__` of its own")
+    things = [
+        thing for thing in heap.objects_among([value]).values() if isinstance(thing, Instance)
+    ]
+    if any(attributes.has_attribute(resolver, thing, "__deepcopy__") for thing in things):
+        raise resolver.error("`copy.deepcopy`", "the class has a `__deepcopy__` of its own")
     if len(nested.all_objects([value])) > len(heap.objects_among([value])):
         raise resolver.error(
             "`copy.deepcopy` of what holds one object twice",

@@ -10,7 +10,7 @@ from adcompiler import errors, runtime
 from adcompiler.ir import abstract, recursion
 from adcompiler.ir import types as T
 from adcompiler.ir.abstract import Conflict
-from adcompiler.ir.guards import NeedUnroll
+from adcompiler.ir.guards import ABSENT, NeedUnroll
 from adcompiler.ir.nodes import UNBOUND, Constant, Op
 from adcompiler.ir.parse import Tree
 
@@ -191,6 +191,8 @@ def lookup(resolver: Resolver, name: str) -> Any:
         resolver.guard(tree.globals, name, value)
         return outer_object(resolver, tree.globals, name, value)
     if hasattr(builtins, name):
+        if not tree.globals.get("__name__", "").startswith("adcompiler."):
+            resolver.guard(tree.globals, name, ABSENT)
         return Constant(getattr(builtins, name))
     raise resolver.error(
         f"`{name}` is not defined", "no scope around here binds it", "define or import it"
