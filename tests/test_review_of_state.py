@@ -841,3 +841,35 @@ def test_a_class_that_decides_how_it_is_copied(wrapped):
 
     with pytest.raises(AdcompilerError, match="__deepcopy__"):
         grad(f)(X)
+
+
+def walks_a_range_that_a_call_gives(x):
+    count, y = 0, x * 1.0
+
+    def turns():
+        nonlocal count
+        count += 1
+        y[0] += 1
+        return 3
+
+    s = x[0]
+    for i in range(turns()):
+        s = (np.sin, np.cos, np.tanh)[i](s) + y[i % 3]
+    return s * count + y[0]
+
+
+def walks_pairs_that_a_call_gives(x):
+    leaky, s = Leaky(), 0.0
+
+    def pairs():
+        leaky.add(x[0])
+        return zip((np.sin, np.cos), enumerate(x[:2]), strict=True)
+
+    for f, (i, v) in pairs():
+        s += (np.tanh, np.exp)[i](f(v)) * leaky.total
+    return s
+
+
+@pytest.mark.parametrize("f", [walks_a_range_that_a_call_gives, walks_pairs_that_a_call_gives])
+def test_what_a_loop_walks_is_evaluated_once(f):
+    check(f, X, must_compile=True)

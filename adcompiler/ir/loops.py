@@ -33,7 +33,14 @@ def for_loop(resolver: Resolver, node: gast.For) -> None:
     iterable = walking.walked_now(resolver, resolver.eval(node.iter))
     if isinstance(iterable, generators.Generator):
         generators.walk(resolver, iterable, node)
-        return
+    else:
+        _walk(resolver, node, iterable)
+
+
+def _walk(resolver: Resolver, node: gast.For, walked_object: Any) -> None:
+    """The loop over what its iterable gave: what that expression changes is changed once."""
+    iterable = walked_object
+    used = list(iterable.used) if isinstance(iterable, abstract.Sequence) else []
     key = loop_key(resolver, node)
     walks: tuple = ()
     static: Any = None
@@ -91,7 +98,9 @@ def for_loop(resolver: Resolver, node: gast.For) -> None:
             raise need.error from None
         resolver.unrolled.add(key)
         heap.put_back(before)
-        for_loop(resolver, node)
+        if isinstance(walked_object, abstract.Sequence):
+            walked_object.used[:] = used
+        _walk(resolver, node, walked_object)
 
 
 def is_loop_index(resolver: Resolver, value: Value) -> bool:
