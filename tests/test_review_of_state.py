@@ -873,3 +873,48 @@ def walks_pairs_that_a_call_gives(x):
 @pytest.mark.parametrize("f", [walks_a_range_that_a_call_gives, walks_pairs_that_a_call_gives])
 def test_what_a_loop_walks_is_evaluated_once(f):
     check(f, X, must_compile=True)
+
+
+def writes_the_largest_row(x):
+    a = np.outer(x, x)
+    row = max(a, key=lambda r: r[0])
+    row *= x[0]
+    i, other = min(enumerate(a), key=lambda p: p[1][1])
+    other += i
+    return np.sum(a * a * x)
+
+
+def writes_rows_in_order(x):
+    a = np.outer(x, np.sin(x))
+    rows = sorted(a, key=np.sum)
+    rows[0][0] += x[1]
+    rows[-1][:] = rows[0]
+    return np.sum(a * a * x)
+
+
+def reads_rows_that_are_written_later(x):
+    a = np.outer(x, x)
+    rows = sorted(a, key=lambda r: r[1])
+    a[:, 1] *= x[0]
+    return np.sum(a * a) + rows[0] @ rows[1]
+
+
+def writes_rows_two_by_two(x):
+    a, s = np.outer(x, x), 0.0
+    for p, q in itertools.combinations(a, 2):
+        p -= 0.1 * q
+        s += p @ q
+    for p, q in itertools.product(a, a[:2]):
+        p += 0.1 * q
+    return s + np.sum(a * a * x)
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        writes_the_largest_row, writes_rows_in_order, reads_rows_that_are_written_later,
+        writes_rows_two_by_two,
+    ],
+)  # fmt: skip
+def test_rows_are_views_for_functions_that_take_all_at_once(f):
+    check(f, X, must_compile=True)

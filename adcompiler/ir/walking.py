@@ -272,7 +272,11 @@ def indexable(resolver: Resolver, value: Any, at_once: bool = False) -> Any:
     if at_once and isinstance(value, Value) and isinstance(value.type, T.List):
         return resolver.run_library(list_methods.copied, [value])
     if at_once and isinstance(value, Value) and isinstance(value.type, T.Array):
-        return call(resolver, Constant(np.array), value)
+        rank = None if value.type.shape is None else len(value.type.shape)
+        if rank == 1:
+            return call(resolver, Constant(np.array), value)
+        # The items are views: they show what happens to the array, and may be written.
+        return value if rank else run(resolver, prelude.listed, value)
     if not at_once and isinstance(value, (generators.Generator, Sequence)):
         _check_beforehand(resolver, value)
     if isinstance(value, generators.Generator):
