@@ -918,3 +918,56 @@ def writes_rows_two_by_two(x):
 )  # fmt: skip
 def test_rows_are_views_for_functions_that_take_all_at_once(f):
     check(f, X, must_compile=True)
+
+
+def swaps_and_copies(x):
+    d, t = {"q": x[0]}, x[1]
+    kept = d
+    for _ in range(3):
+        d["q"], t = t, d["q"]
+        d = dict(d)
+    return d["q"] + 2 * kept["q"] + 3 * t
+
+
+def changes_and_replaces(x):
+    pair = Pair(x[0], x[1])
+    kept = (pair, 1.0)
+    for v in x:
+        pair.a = pair.a * v + 1.0
+        pair = Pair(pair.a * 0.5, pair.b)
+    return pair.a + 2 * kept[0].a
+
+
+def changes_what_the_caller_holds(x):
+    def run(d):
+        k = 0
+        while k < 3:
+            d["q"] = d["q"] * x[k]
+            d = {"q": d["q"] + 1}
+            k += 1
+        return d["q"]
+
+    d = {"q": x[0]}
+    return run(d) + 2 * d["q"]
+
+
+@pytest.mark.parametrize(
+    "f", [swaps_and_copies, changes_and_replaces, changes_what_the_caller_holds]
+)
+def test_the_first_trip_changes_what_another_name_leads_to(f):
+    with pytest.raises(AdcompilerError, match="one of two"):
+        grad(f)(X)
+
+
+def replaces_what_nobody_else_holds(x):
+    d, best = {"q": x[0]}, {"q": 0.0}
+    for v in x:
+        d["q"] = d["q"] * v
+        d = {"q": d["q"] + 1}
+        if d["q"] > best["q"]:
+            best = d
+    return d["q"] + 2 * best["q"]
+
+
+def test_a_dict_with_one_name_may_be_changed_and_replaced():
+    check(replaces_what_nobody_else_holds, X)

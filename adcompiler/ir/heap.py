@@ -218,8 +218,11 @@ def names_of(snapshot: Snapshot) -> dict[int, str]:
 def ways_to(thing: Any, snapshot: Snapshot) -> int:
     """How many names and items lead to an object."""
     count = 0
-    for _, env in snapshot.envs:
-        count += sum(value is thing for value in env.values())
-    for _, held in snapshot.heap.values():
-        count += sum(item is thing for item in parts(held))
+    todo = [value for _, env in snapshot.envs for value in env.values()]
+    todo += [item for _, held in snapshot.heap.values() for item in parts(held)]
+    while todo:
+        value = todo.pop()
+        count += value is thing
+        if isinstance(value, COMPOSED) and not is_object(value) and not isinstance(value, Closure):
+            todo += parts(value)
     return count

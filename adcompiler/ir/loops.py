@@ -254,6 +254,7 @@ def loop(
         for place, init in names.items():
             if resolver.may_be_unbound(init):
                 resolver.maybe_unbound.update(abstract.values_in(params[place]))
+        freeze_shared(resolver, names, params, before)
         enter_state(resolver, params, objects, frames)
         enter_conflicts(resolver, conflicts, frames, mark if can_unroll else None)
         for place in held & forms.keys():
@@ -363,6 +364,7 @@ def loop(
         lists.join_lists(resolver, built, params[place])
         if place in held:
             enlist_all(resolver, objects.get(place), built)
+    freeze_shared(resolver, names, state, before)
     freeze_made(resolver, results, state, there)
     for (depth, name), built in state.items():
         result = UNBOUND if dead else results[depth, name]
@@ -417,12 +419,23 @@ def told_apart(
     thing = form.value if isinstance(form, Static) else None
     if not heap.is_object(thing) or not isinstance(after, Items):
         return form
-    if heap.ways_to(thing, before) > 1:
-        resolver.frozen[id(thing)] = thing  # the first trip might change it under this name
     held = before.heap[id(thing)][1]
     if isinstance(thing, abstract.Instance):
         held = abstract.Instance(thing.cls, held)
     return abstract.structure(held, True, before.heap)
+
+
+def freeze_shared(resolver: Resolver, names: dict, state: dict, before: heap.Snapshot) -> None:
+    """What a loop carries may be the object that another name still leads to, or a new one.
+
+    The first trip would change both under either name.
+    """
+    for place, built in state.items():
+        new = heap.objects_among([built])
+        for key, thing in heap.objects_among([names[place]]).items():
+            if key not in new and key in before.heap and heap.ways_to(thing, before) > 1:
+                resolver.frozen[key] = thing
+                resolver.frozen.update({k: v for k, v in new.items() if k not in before.heap})
 
 
 def freeze_made(resolver: Resolver, results: dict, state: dict, known: Any) -> None:
