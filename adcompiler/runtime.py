@@ -131,7 +131,8 @@ def raised(x, y):
     try:
         result = x**y
         # What is complex to Python is NaN to NumPy.
-        return math.nan if type(result) is complex and type(x) is float else result
+        turned = type(result) is complex and type(x) is float and type(y) is not complex
+        return math.nan if turned else result
     except (ZeroDivisionError, OverflowError):
         with np.errstate(all="ignore"):
             return np.power(x, float(y)).item()
@@ -510,6 +511,15 @@ def _einsum_labels(subscripts, ranks):
     return operands, result.replace("...", stand_in)
 
 
+def stretched(g, like):
+    """`g` repeated along the axes where `like` is longer.
+
+    There an axis of length 1 met that of `like`, and both were summed over.
+    """
+    shape = np.broadcast_shapes(np.shape(g), np.shape(like))
+    return g if np.shape(g) == shape else np.broadcast_to(g, shape)
+
+
 _LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
@@ -656,6 +666,15 @@ def check_exponent(n):
     """Raise if `n` is negative: what was compiled for integers would compute with floats."""
     if n < 0:
         raise ValueError(f"an integer to the power of {n}: write the base as a float, e.g. 2.0**n")
+
+
+def check_base(x, y):
+    """Raise if `x ** y` is complex: what was compiled for floats would take it for one."""
+    if -math.inf < x < 0 and math.isfinite(y) and y != math.floor(y):
+        raise ValueError(
+            f"a negative number to the power of {y} is complex to Python: write complex(x) ** y, "
+            "or math.pow(x, y) if it is never negative"
+        )
 
 
 def check_length(items, count):

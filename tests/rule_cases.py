@@ -470,6 +470,7 @@ def _runtime(make):
     yield Case(runtime.unreduce, (make(2, 1), (2, 3), -1, True))
     yield Case(runtime.unreduce, (make(), (2, 3)))
     yield Case(runtime.spread, (np.array([0.5, -1.0, 2.0]), np.ones((2, 3))), argnums=(0,))
+    yield Case(runtime.stretched, (np.array([[0.5, -1.0, 2.0]]), np.ones((2, 3))), argnums=(0,))
     yield Case(runtime.full_adjoint, (make(2, 3), make(2, 3)), argnums=(0,))
     yield Case(runtime.masked, (make(3), np.array([True, False, True])))
     yield Case(runtime.masked, (make(3), np.array([[0], [1]])))

@@ -4,10 +4,12 @@ Each program gets its right gradient, or a refusal.
 """
 
 import bisect
+import cmath
 import heapq
 import math
 import operator
 import types
+import warnings
 from typing import NamedTuple
 
 import numpy as np
@@ -1872,3 +1874,176 @@ def test_45_values_of_another_array_fill_a_diagonal():
 @pytest.mark.parametrize("n", [1, 2, 4, 5, 6])
 def test_46_more_differences_than_there_are_items(n):
     check(lambda x: np.sum(np.diff(x, n) ** 3) + x[0] ** 2, X, must_compile=True)
+
+
+# 47 ------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    "subscripts, shapes",
+    [("bij,bjk->ik", ((2, 3, 4), (1, 4, 5))), ("bij,ij->j", ((2, 1, 4), (3, 4)))],
+)
+def test_47_einsum_sums_over_an_axis_that_was_broadcast(subscripts, shapes):
+    def f(x, y):
+        return np.sum(np.einsum(subscripts, x, y) ** 2)
+
+    x, y = (np.arange(1.0, 1 + math.prod(shape)).reshape(shape) % 7 for shape in shapes)
+    for derivative in (grad, tape.grad):
+        for k, arg in enumerate((x, y)):
+            expected = numeric(lambda a, k=k: f(*(a if i == k else (x, y)[i] for i in (0, 1))), arg)
+            found = derivative(f, argnums=k)(x, y)
+            assert found.shape == arg.shape
+            np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+# 48 ------------------------------------------------------------------------------------------
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize("sizes", [(3, 2), (2, 3)])
+def test_48_cross_product_of_a_vector_of_two(sizes):
+    def f(x, y):
+        return np.sum(np.cross(x, y) ** 2 * np.array([1.0, 2.0, 3.0]))
+
+    x, y = X[: sizes[0]], X[5 - sizes[1] :]
+    for derivative in (grad, tape.grad):
+        np.testing.assert_allclose(derivative(f)(x, y), numeric(f, x, y), rtol=1e-6)
+        found = derivative(f, argnums=1)(x, y)
+        np.testing.assert_allclose(found, numeric(lambda b: f(x, b), y), rtol=1e-6)
+
+
+# 49 ------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("part", [slice(None), slice(2)])
+def test_49_a_real_factor_of_a_complex_product_has_a_real_adjoint(part):
+    def f(x):
+        z = np.kron(x + 1j * x, x[part])
+        return np.sum(z.real**2 + z.imag)
+
+    found = grad(f)(X)
+    assert found.dtype == np.float64
+    np.testing.assert_allclose(found, numeric(f, X), rtol=1e-6)
+
+
+# 50 ------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("fn", [np.arcsin, np.arccos, np.arccosh, np.arcsinh])
+@pytest.mark.parametrize("turn", [1, 1j])
+@pytest.mark.parametrize("conjugated", [False, True])
+@pytest.mark.parametrize("start", [2.0, -2.0, 0.3])
+def test_50_slopes_on_the_side_of_a_branch_cut(fn, turn, conjugated, start):
+    def f(x):
+        z = x * turn + 0j if turn == 1 else x * turn
+        z = fn(np.conj(z) if conjugated else z)
+        return np.sum(z.real * 1.3 + z.imag)
+
+    x = start + X[:3] * 0.01
+    for derivative in (grad, tape.grad):
+        np.testing.assert_allclose(derivative(f)(x), numeric(f, x), rtol=1e-6, atol=1e-8)
+
+
+@pytest.mark.parametrize("fn", [cmath.asin, cmath.acos, cmath.acosh, cmath.atanh, cmath.sqrt])
+@pytest.mark.parametrize("x", [-2.5, 0.3, 2.5])
+def test_50_complex_functions_of_real_numbers(fn, x):
+    def f(x):
+        z = fn(x)
+        return z.real * 1.3 + z.imag
+
+    assert math.isclose(grad(f)(x), (f(x + 1e-6) - f(x - 1e-6)) / 2e-6, rel_tol=1e-6)
+
+
+def test_50_a_logarithm_to_a_negative_base():
+    def f(x):
+        return cmath.log(complex(2.0, x), -x).real
+
+    assert math.isclose(grad(f)(1.5), (f(1.5 + 1e-6) - f(1.5 - 1e-6)) / 2e-6, rel_tol=1e-6)
+
+
+# 51 ------------------------------------------------------------------------------------------
+def test_51_a_complex_exponent_of_a_negative_number():
+    def f(x):
+        z = (-1.0 - x**2) ** (1j * x)
+        return np.sum(z.real + 2.0 * z.imag)
+
+    for derivative in (grad, tape.grad):
+        np.testing.assert_allclose(derivative(f)(X), numeric(f, X), rtol=1e-6, atol=1e-7)
+
+    def of_floats(x):
+        return ((-2.0) ** (1j * x)).imag + (x ** complex(x, 1.0)).real
+
+    expected = (of_floats(1.2 + 1e-6) - of_floats(1.2 - 1e-6)) / 2e-6
+    assert math.isclose(grad(of_floats)(1.2), expected, rel_tol=1e-6)
+
+
+@pytest.mark.parametrize("backend", ["numpy", "numba"])
+def test_51_a_power_that_turns_out_complex(backend, monkeypatch):
+    monkeypatch.setenv("ADCOMPILER_DISABLE_JIT", "1")
+
+    def imaginary(x):
+        return (x**0.5).imag * 2.0
+
+    def absolute(x, y):
+        return abs(x**y)
+
+    derivative = value_and_grad(imaginary, backend=backend)
+    assert derivative(2.0) == (0.0, 0.0)
+    with pytest.raises(ValueError, match="is complex to Python"):
+        derivative(-2.0)
+    derivative = grad(absolute, backend=backend)
+    assert math.isclose(derivative(-2.0, 3.0), -12.0)
+    with pytest.raises(ValueError, match="is complex to Python"):
+        derivative(-2.0, 0.3)
+
+
+def test_51_a_power_that_is_seen_to_be_real_is_not_checked():
+    def f(x, y):
+        return (x * x + abs(y)) ** 1.5 + math.exp(y) ** 0.5 + x**2 + y**-1
+
+    derivative = grad(f)
+    assert math.isclose(derivative(2.0, -0.5), 1.5 * 4.5**0.5 * 4.0 + 4.0)
+    assert "check_base" not in derivative.source()
+
+
+# 52 ------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("backend", ["numpy", "numba"])
+def test_52_arrays_filled_with_rounded_numbers(backend, monkeypatch):
+    monkeypatch.setenv("ADCOMPILER_DISABLE_JIT", "1")
+
+    def f(x):
+        whole = np.full(3, x[2], dtype=int)
+        return np.sum(whole * x[:3]) + np.sum(np.full_like(x, x[4], dtype=bool) * x)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        value, found = value_and_grad(f, backend=backend)(X)
+    assert math.isclose(value, f(X))
+    np.testing.assert_allclose(found, numeric(f, X), rtol=1e-6)
+
+
+# 53 ------------------------------------------------------------------------------------------
+def test_53_what_crashed():
+    def prod(x):
+        return np.sum(np.prod(x, axis=None, keepdims=True))
+
+    def nanstd(x):
+        return np.sum(np.nanstd(x[:, :, None] * X[:2], axis=(2, 1, 0)))
+
+    def chosen(x):
+        return np.sum(np.choose(x > 0, [x, x**2]))
+
+    for f, x in ((prod, S), (nanstd, S), (chosen, X)):
+        np.testing.assert_allclose(grad(f)(x), numeric(f, x), rtol=1e-6)
+    expected = numeric(lambda x: np.sum(grad(prod)(x) * S), S)
+    np.testing.assert_allclose(grad(lambda x: np.sum(grad(prod)(x) * S))(S), expected, rtol=1e-6)
+
+    def one_item(x):
+        return np.sum(np.var(x, ddof=5))
+
+    with np.errstate(all="ignore"):
+        assert not np.any(np.isfinite(grad(one_item)(X)))
+
+
+def test_53_masks_without_axes_and_empty_indices_on_the_tape():
+    def f(x):
+        y = x * 2.0
+        y[True] *= 3.0
+        part = y[True]
+        part *= 5.0
+        y[[]] = 1.0
+        return np.sum(y * x) + np.sum(y[[]]) + np.sum(part)
+
+    np.testing.assert_allclose(tape.grad(f)(X), numeric(f, X), rtol=1e-6)

@@ -466,6 +466,7 @@ numpy.tensordot(a): b | a
 numpy.tensordot(b): a | b
 numpy.tensordot(a, b): a b |
 numpy.einsum(operands): operands |
+runtime.stretched(g): | g
 numpy.kron(a): b | a
 numpy.kron(b): a | b
 numpy.kron(a, b): a b |

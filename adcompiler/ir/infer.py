@@ -1026,6 +1026,13 @@ def _axes_consumed(item: Any) -> int:
     return 1
 
 
+def _stretched_type(args: list, keywords: dict, fresh: Callable[[], Any]) -> Any:
+    g, like = (type_of(arg) for arg in args)
+    if not isinstance(g, Array) or not isinstance(like, (Array, Scalar)):
+        raise Undecided
+    return Array(g.dtype, broadcast([g.shape, like.shape if isinstance(like, Array) else ()]))
+
+
 SPECIAL_TYPES: dict[Any, Callable] = {
     np.reshape: _reshape_type,
     np.broadcast_to: _broadcast_to_type,
@@ -1036,6 +1043,7 @@ SPECIAL_TYPES: dict[Any, Callable] = {
     np.array_split: _split_type,
     np.ix_: _ix_type,
     runtime.unconcatenate: _unconcatenate_type,
+    runtime.stretched: _stretched_type,
     np.matmul: _matmul_type,
     operator.matmul: _matmul_type,
     np.dot: _dot_type,

@@ -70,6 +70,9 @@ def apply(resolver: Resolver, fn: Callable, args: list, keywords: dict, effect=F
     args, keywords = _make_static(resolver, fn, args, keywords)
     args = _arrays_of_lists(resolver, fn, args)
     pure = is_pure(fn) or book.lookup(fn) is not None or book.is_zero(fn)
+    if _may_turn_complex(resolver, fn, args):
+        out = resolver.value(T.Object(python_types.NoneType))
+        resolver.add(Op(runtime.check_base, list(args), {}, [out], effect=True))
     if _is_power_of_integers(fn, args):
         out = resolver.value(T.Object(python_types.NoneType))
         resolver.add(Op(runtime.check_exponent, [args[1]], {}, [out], effect=True))
@@ -111,6 +114,22 @@ def _is_power_of_integers(fn: Callable, args: list) -> bool:
     dim = dim_of(args[1])
     assert dim is not None
     return any(coefficient > 0 for _, coefficient in dim.terms)
+
+
+def _may_turn_complex(resolver: Resolver, fn: Callable, args: list) -> bool:
+    """`x ** y` of Python's own numbers is complex where `x` is negative and `y` a fraction."""
+    if fn not in (operator.pow, operator.ipow, builtins.pow) or len(args) != 2:
+        return False
+    if resolver.fixed_origin is not None:  # a rule
+        return False
+    base, exponent = args
+    kinds = [type_of(arg) for arg in args]
+    if not all(isinstance(kind, T.Scalar) and kind.dtype is None for kind in kinds):
+        return False
+    if kinds[0].kind not in ("int", "float") or kinds[1].kind != "float":
+        return False
+    whole = isinstance(exponent, Constant) and exponent.value == exponent.value // 1
+    return not whole and not (isinstance(base, Constant) and base.value >= 0)
 
 
 def _plain_int(operand: Any) -> Any:

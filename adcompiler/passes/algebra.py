@@ -14,6 +14,7 @@ After::
 
 from __future__ import annotations
 
+import math
 import operator
 from collections import Counter
 from typing import Any
@@ -178,7 +179,7 @@ class _Algebra:
             if coefficient == 0:
                 continue
             size = abs(coefficient)
-            whole = int(size) if size == int(size) else size
+            whole = int(size) if math.isfinite(size) and size == int(size) else size
             part = term if size == 1 else builder.op(operator.mul, Constant(whole), term)
             if total is None:
                 total = part if coefficient > 0 else builder.op(operator.neg, part)

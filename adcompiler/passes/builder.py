@@ -11,7 +11,7 @@ import numpy as np
 from adcompiler import errors, runtime
 from adcompiler.ir import numpy_calls
 from adcompiler.ir import types as T
-from adcompiler.ir.infer import IN_PLACE, never_one, type_of
+from adcompiler.ir.infer import IN_PLACE, dim_of, never_one, type_of
 from adcompiler.ir.nodes import Constant, Op, Origin, Statement, Value, dimension
 from adcompiler.ir.parse import parse
 from adcompiler.ir.resolve import Resolver
@@ -47,6 +47,25 @@ FINITE = {
 def is_python_number(operand: Any) -> bool:
     kind = type_of(operand)
     return not (isinstance(kind, T.Array) or (isinstance(kind, T.Scalar) and kind.dtype))
+
+
+def is_as_long(mine: Any, other: Any) -> bool:
+    """Whether `stretched` leaves a value as it is, all axes having their lengths."""
+    shapes = [kind.shape if isinstance(kind, T.Array) else None for kind in (mine, other)]
+    if isinstance(mine, T.Scalar) and isinstance(other, T.Scalar):
+        return True
+    if shapes[0] is None or shapes[1] is None or len(shapes[0]) < len(shapes[1]):
+        return False
+    pairs = zip(reversed(shapes[0]), reversed(shapes[1]), strict=False)
+    return all(p == q or q.constant == 1 or never_one(p) for p, q in pairs)
+
+
+def has_length(array: Any, length: Any, axis: Any) -> bool:
+    """Whether `fitted` leaves an array as it is: its axis has that length."""
+    kind = type_of(array)
+    if not isinstance(kind, T.Array) or kind.shape is None or not isinstance(axis, Constant):
+        return False
+    return dim_of(length) == kind.shape[axis.value]
 
 
 def number(operand: Any) -> float | None:
@@ -122,6 +141,10 @@ class Builder(Resolver):
             return self.transposed_again(args[0])
         if fn is runtime.count and len(args) == 2:
             return self.element_count(*args)
+        if fn is runtime.stretched and is_as_long(*map(type_of, args)):
+            return args[0]
+        if fn is runtime.fitted and has_length(*args):
+            return args[0]
         if len(args) == 2 and fn in SPREADING:
             x, y = self.unspread(fn, *args)
             if x is not args[0] or y is not args[1]:

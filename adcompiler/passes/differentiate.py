@@ -155,6 +155,12 @@ class _Reverse:
         self.mirrors: dict[Block, _Mirror] = {}
         self.flags: dict[If, tuple[Value, bool]] = {}
         self.trips: dict[Loop, tuple[Value, bool, Operand]] = {}
+        self.has_complex = any(
+            _is_complex(type_of(leaf))
+            for statement in walk(function.body)
+            for operand in operands(statement)
+            for leaf in (operand, *leaves(operand))
+        )
         self.check_numbers()
         self.refuse_saved(graph.varied(wrt))
         self.find_lengths()
@@ -495,8 +501,13 @@ class _Reverse:
         """Add `g` to the adjoint of an operand."""
         if not isinstance(operand, Value) or not self.is_active(operand):
             return
-        if _is_complex(type_of(g)) and _is_real(operand.type):
-            g = self.writer.op(np.real, g)
+        if _is_real(operand.type):
+            if _is_complex(type_of(g)):
+                g = self.writer.op(np.real, g)
+            elif self.has_complex and isinstance(type_of(g), T.Unknown):
+                out = Value(None, T.target(operand.type))
+                self.writer.add(Op(runtime.cast, [g, operand], {}, [out]))
+                g = out
         g = self.in_precision_of(operand, g)
         self.name_adjoint(g, operand)
         if operand in self.buffered:

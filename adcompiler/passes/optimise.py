@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import math
+import operator
+
+import numpy as np
+
 from adcompiler import runtime
 from adcompiler.ir.nodes import (
     Block,
@@ -9,6 +14,7 @@ from adcompiler.ir.nodes import (
     Function,
     Loop,
     Op,
+    Operand,
     Range,
     Statement,
     Value,
@@ -29,6 +35,9 @@ def drop_needless_checks(function: Function) -> None:
     """A name that is read anyway needs no check that it is bound, in place; a second look at the
     length of one array neither."""
     drop_repeated_checks(function.body)
+    definitions = {
+        s.outs[0]: s for s in walk(function.body) if isinstance(s, Op) and len(s.outs) == 1
+    }
     for block in all_blocks(function.body):
         kept = []
         for at, statement in enumerate(block.statements):
@@ -36,8 +45,39 @@ def drop_needless_checks(function: Function) -> None:
                 later = block.statements[at + 1 :]
                 if any(reads(s, statement.args[0]) for s in later if not is_mirror(s)):
                     continue
+            if isinstance(statement, Op) and statement.fn is runtime.check_base:
+                if is_never_negative(statement.args[0], definitions):
+                    continue
             kept.append(statement)
         block.statements = kept
+
+
+NEVER_NEGATIVE = {
+    operator.abs, abs, math.fabs, math.exp, math.sqrt, math.hypot, math.cosh, np.abs, np.exp,
+    np.sqrt, np.hypot, np.cosh, np.square, len,
+}  # fmt: skip
+
+
+def is_never_negative(operand: Operand, definitions: dict[Value, Op]) -> bool:
+    """Whether a number is seen not to be negative by how it was computed."""
+    if isinstance(operand, Constant):
+        return isinstance(operand.value, (int, float)) and operand.value >= 0
+    made = definitions.get(operand) if isinstance(operand, Value) else None
+    if made is None:
+        return False
+    if made.fn in NEVER_NEGATIVE:
+        return True
+    if made.fn in (operator.pow, operator.mul, operator.add, operator.truediv, max):
+        x, *rest = made.args
+        if made.fn is operator.mul and len(rest) == 1 and rest[0] is x:
+            return True
+        if made.fn is operator.pow and isinstance(rest[0], Constant) and rest[0].value % 2 == 0:
+            return True
+        if made.fn is operator.pow:
+            return is_never_negative(x, definitions)
+        found = [is_never_negative(part, definitions) for part in made.args]
+        return any(found) if made.fn is max else all(found)
+    return False
 
 
 def drop_repeated_checks(block: Block, checked: frozenset = frozenset()) -> None:
@@ -54,6 +94,11 @@ def drop_repeated_checks(block: Block, checked: frozenset = frozenset()) -> None
                 if (exponent, None) in checked:
                     continue
                 checked |= {(exponent, None)}
+            case Op(fn=runtime.check_base, args=[base, Value() | Constant() as exponent]):
+                known = exponent.value if isinstance(exponent, Constant) else exponent
+                if (base, known) in checked:
+                    continue
+                checked |= {(base, known)}
             case Loop(index=Value() as index, domain=Range(start=Constant(value=start), step=step)):
                 if start >= 0 and isinstance(step, Constant) and step.value > 0:
                     checked |= {(index, None)}

@@ -42,10 +42,12 @@ def divide(x, y, out):
     return quotient(1, y), quotient(-out, y)
 
 
-# With `y == 0` the first is 0, at `x == 0` too; with `x == 0` the second is.
+# With `y == 0` the first is 0, at `x == 0` too; with `x == 0` the second is. A negative number has
+# a complex logarithm, which counts where the exponent is complex.
 @elementwise(np.power, np.float_power, pole=True)
 def power(x, y, out):
-    return pole_product(y, raised(x, y - 1)), out * log_nonzero(x)
+    base = x + 0j if np.iscomplexobj(out) and not np.iscomplexobj(x) else x
+    return pole_product(y, raised(x, y - 1)), out * log_nonzero(base)
 
 
 @elementwise(np.negative)
@@ -303,7 +305,8 @@ def _(x, y, out):
 
 @elementwise(raised, pole=True)
 def _(x, y, out):
-    return pole_product(y, raised(x, y - 1)), out * log_nonzero(x)
+    base = x + 0j if np.iscomplexobj(out) and not np.iscomplexobj(x) else x
+    return pole_product(y, raised(x, y - 1)), out * log_nonzero(base)
 
 
 @elementwise(ratio, pole=True)

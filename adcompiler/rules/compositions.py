@@ -124,7 +124,7 @@ def std(a, axis=None, dtype=None, ddof=0, *, keepdims=False, where=True, mean=No
         raise NotImplementedError("np.std with dtype=: convert the array first (x.astype(dtype))")
     middle = np.mean(a, axis=axis, keepdims=True, where=where) if mean is None else mean
     count = np.sum(np.broadcast_to(where, np.shape(a)), axis=axis, keepdims=keepdims)
-    length = np.linalg.norm(np.where(where, a - middle, 0), axis=axis, keepdims=keepdims)
+    length = np.linalg.vector_norm(np.where(where, a - middle, 0), axis=axis, keepdims=keepdims)
     return length / np.sqrt(count - (ddof + correction))
 
 
@@ -205,7 +205,7 @@ def nanstd(
     middle = np.nanmean(a, axis=axis, keepdims=True, where=where) if mean is None else mean
     count = np.sum(known, axis=axis, keepdims=keepdims)
     apart = np.where(known, a, middle) - middle
-    length = np.linalg.norm(apart, axis=axis, keepdims=keepdims)
+    length = np.linalg.vector_norm(apart, axis=axis, keepdims=keepdims)
     return length / np.sqrt(count - (ddof + correction))
 
 
@@ -608,7 +608,7 @@ def choose(a, choices, mode="raise"):
         for choice in choices:
             frame = frame | np.zeros(np.shape(choice), bool)
         choices = np.stack([np.broadcast_to(choice, np.shape(frame)) for choice in choices])
-    places = np.broadcast_to(a, np.shape(choices)[1:])
+    places = np.broadcast_to(a, np.shape(choices)[1:]).astype(np.intp)  # may be of booleans
     return np.take_along_axis(choices, np.expand_dims(places, 0), axis=0)[0]
 
 
@@ -1241,6 +1241,8 @@ def apply_along_axis(func1d, axis, arr, *args, **kwargs):
     shape = np.shape(moved)[:-1]
     if np.ndim(results) == 1:
         return np.reshape(results, shape)
+    if np.ndim(results) > 2:
+        raise NotImplementedError("a function that gives matrices: write a loop over the rows")
     return np.moveaxis(np.reshape(results, (*shape, np.shape(results)[1])), -1, axis)
 
 

@@ -37,6 +37,8 @@ def log(x):
 def math_log(x, out, base=None):
     if base is None:
         return quotient(1, x), None
+    if np.iscomplexobj(out):  # a negative base has a complex logarithm
+        return 1 / (x * np.log(base + 0j)), -out / (base * np.log(base + 0j))
     return 1 / (x * np.log(base)), -out / (base * np.log(base))
 
 
@@ -80,13 +82,22 @@ def tan(x, out):
     return 1 + out * out
 
 
+# Of complex numbers, the sign of a zero says on which side of a branch cut they are; `1 - z` and
+# `1 + z` lose it, and with it the sign of the slope. The functions of `cmath` take real
+# numbers too.
 @elementwise(np.arcsin, pole=True)
-def arcsin(x):
+def arcsin(x, out):
+    if np.iscomplexobj(out):
+        z = x if np.iscomplexobj(x) else x + 0j
+        return quotient(1, np.sqrt(-(z - 1)) * np.sqrt(z - -1))
     return quotient(1, np.sqrt((1 - x) * (1 + x)))
 
 
 @elementwise(np.arccos, pole=True)
-def arccos(x):
+def arccos(x, out):
+    if np.iscomplexobj(out):
+        z = x if np.iscomplexobj(x) else x + 0j
+        return quotient(-1, np.sqrt(-(z - 1)) * np.sqrt(z - -1))
     return quotient(-1, np.sqrt((1 - x) * (1 + x)))
 
 
@@ -117,12 +128,17 @@ def tanh(x, out):
 
 @elementwise(np.arcsinh)
 def arcsinh(x):
+    if np.iscomplexobj(x):
+        return 1 / np.sqrt(x * x - -1)
     return 1 / np.sqrt(1 + x * x)
 
 
 # The product of two roots: for complex numbers the root of the product may have the other sign.
 @elementwise(np.arccosh, pole=True)
-def arccosh(x):
+def arccosh(x, out):
+    if np.iscomplexobj(out):
+        z = x if np.iscomplexobj(x) else x + 0j
+        return quotient(1, np.sqrt(z - 1) * np.sqrt(z - -1))
     return quotient(1, np.sqrt(x - 1) * np.sqrt(x + 1))
 
 

@@ -2,13 +2,15 @@
 
 import numpy as np
 
-from adcompiler.rules.book import bilinear, rule
+from adcompiler.rules.book import bilinear, linear, rule
 from adcompiler.runtime import (
     contraction,
     cropped,
     einsum_extras,
     einsum_transpose,
+    fitted,
     kron_plan,
+    stretched,
     unbroadcast,
 )
 
@@ -97,13 +99,16 @@ def einsum(g, subscripts, operands, optimize=False):
     shapes = [np.shape(a) for a in operands]
     return [
         unbroadcast(
-            np.einsum(
-                einsum_transpose(subscripts, ranks, i),
-                g,
-                *operands[:i],
-                *operands[i + 1 :],
-                *einsum_extras(subscripts, shapes, i),
-                optimize=optimize,
+            stretched(
+                np.einsum(
+                    einsum_transpose(subscripts, ranks, i),
+                    g,
+                    *operands[:i],
+                    *operands[i + 1 :],
+                    *einsum_extras(subscripts, shapes, i),
+                    optimize=optimize,
+                ),
+                operands[i],
             ),
             operands[i],
         )
@@ -120,6 +125,11 @@ def _(operands_dot, subscripts, operands, optimize=False):
     return sum(terms)
 
 
+@linear(stretched)
+def _(h, g, like):
+    return unbroadcast(h, g)
+
+
 @bilinear(np.kron)
 def kron(g, a, b):
     both, only_a, only_b = kron_plan(np.shape(a), np.shape(b))
@@ -133,7 +143,10 @@ def kron(g, a, b):
 
 @bilinear(np.cross)
 def cross(g, a, b):
-    return unbroadcast(np.cross(b, g), a), unbroadcast(np.cross(g, a), b)
+    # A vector may have two components: its third is 0.
+    a_bar = fitted(np.cross(b, g), np.shape(a)[-1], -1)
+    b_bar = fitted(np.cross(g, a), np.shape(b)[-1], -1)
+    return unbroadcast(a_bar, a), unbroadcast(b_bar, b)
 
 
 @bilinear(np.convolve)

@@ -84,7 +84,8 @@ def _(a_dot, a, axis=None, keepdims=False):
 @rule(np.prod)
 def prod(g, a, axis=None, keepdims=False):
     if axis is None:
-        return unreduce(g, np.shape(a)) * np.reshape(others(np.ravel(a), 0), np.shape(a))
+        slope = np.reshape(others(np.ravel(a), 0), np.shape(a))
+        return unreduce(g, np.shape(a), axis, keepdims) * slope
     if isinstance(axis, tuple):
         front = tuple(range(len(axis)))
         moved = np.moveaxis(a, axis, front)

@@ -311,8 +311,11 @@ def _plain_index(index: Any) -> Any:
             raise conversion_refused("integer")
         index = unwrapped(index)
         kind = type(index)
-    if kind is ndarray or kind is list:
+    if kind is ndarray:
         return np.array(index)
+    if kind is list:
+        places = np.array(index)
+        return places if places.size else places.astype(np.intp)  # as NumPy does
     if kind is slice:
         return unwrapped(index)
     return index
@@ -322,6 +325,8 @@ def is_basic(index: Any) -> bool:
     """Whether an index gives a view, if it does not give one element."""
     if type(index) is tuple:
         return all(map(is_basic, index))
+    if isinstance(index, bool):  # a mask without axes
+        return False
     return index is None or index is Ellipsis or isinstance(index, slice | int | np.integer)
 
 

@@ -211,14 +211,23 @@ def _full_like(value: Callable[[T.Array], Operand]) -> Handler:
 def full(low: Lowering, op: Op) -> Expression:
     args = bind(op, "shape", "fill_value", "dtype")
     type = result(op)
-    value = low.scalar(args["fill_value"])
+    value = filling(low, args["fill_value"], type)
     return filled(shape_axes(low, args["shape"], type), type.dtype, value)
 
 
 def full_like(low: Lowering, op: Op) -> Expression:
-    args = bind(op, "a", "fill_value")
-    value = low.scalar(args["fill_value"])
-    return filled(low.expression(args["a"]).axes, result(op).dtype, value)
+    args = bind(op, "a", "fill_value", "dtype")
+    type = result(op)
+    value = filling(low, args["fill_value"], type)
+    return filled(low.expression(args["a"]).axes, type.dtype, value)
+
+
+def filling(low: Lowering, value: Operand, type: T.Array) -> Operand:
+    """A number as an item of an array of that type."""
+    kind = getattr(type_of(value), "kind", None)
+    if kind != type.kind and (kind, type.kind) not in (("int", "float"), ("bool", "float")):
+        raise Unsupported(f"a conversion to {type.dtype}")
+    return low.scalar(value)
 
 
 def empty(low: Lowering, op: Op) -> Expression:

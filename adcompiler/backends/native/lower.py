@@ -362,6 +362,9 @@ class Lowering:
         if fn is runtime.refuse_overlap:
             memory.overlap(self, op)
             return
+        if fn is runtime.check_base:
+            self.check_base(op)
+            return
         if fn is runtime.check_length:
             self.check_length(op)
             return
@@ -400,6 +403,16 @@ class Lowering:
         found = self.numbers.compute(fn, args, type, out.name)
         self.writer.note_length(type.dim, found)
         return found
+
+    def check_base(self, op: Op) -> None:
+        """`x ** y` with a negative `x` and a fraction `y`."""
+        base, exponent = (self.scalar(arg) for arg in op.args)
+        test = self.writer.op(operator.lt, [base, Constant(0)], T.BOOL)
+        if number(exponent) is None:
+            whole = self.writer.op(np.floor, [exponent], T.FLOAT)
+            broken = self.writer.op(operator.ne, [exponent, whole], T.BOOL)
+            test = self.writer.op(operator.and_, [test, broken], T.BOOL)
+        self.writer.refuse(test, ValueError)
 
     def check_length(self, op: Op) -> None:
         """`a, b = x`: the length of `x` is that of its targets."""
