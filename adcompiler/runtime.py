@@ -97,11 +97,12 @@ def _is_finite(x):
 
 
 def pole_quotient(g, divisor):
-    """`g / divisor`, but 0 where both are 0."""
-    if _nowhere_zero(divisor):
+    """`g / divisor`, but 0 where `g` is 0 and `1 / divisor` is not finite: zero meets no pole."""
+    if _nowhere_zero(divisor) and _is_finite(divisor):
         return g / divisor
     with np.errstate(all="ignore"):
-        return np.where(np.equal(g, 0) & np.equal(divisor, 0), 0, np.divide(g, divisor))[()]
+        pole = np.equal(divisor, 0) | np.isnan(divisor)
+        return np.where(np.equal(g, 0) & pole, 0, np.divide(g, divisor))[()]
 
 
 def _nowhere_zero(x):

@@ -2047,3 +2047,31 @@ def test_53_masks_without_axes_and_empty_indices_on_the_tape():
         return np.sum(y * x) + np.sum(y[[]]) + np.sum(part)
 
     np.testing.assert_allclose(tape.grad(f)(X), numeric(f, X), rtol=1e-6)
+
+
+# 54 ------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("backend", ["numpy", "numba"])
+@pytest.mark.parametrize(
+    "fn, low, high",
+    [
+        (np.arcsin, -1.0, 1.0),
+        (np.arccos, -1.0, 1.0),
+        (np.arccosh, 1.0, np.inf),
+        (np.arctanh, -1.0, 1.0),
+        (np.reciprocal, 0.0, np.inf),
+        (np.sqrt, 0.0, np.inf),
+    ],
+)
+def test_54_a_zero_adjoint_meets_no_pole_outside_of_the_domain(fn, low, high, backend, monkeypatch):
+    monkeypatch.setenv("ADCOMPILER_DISABLE_JIT", "1")
+
+    def f(x):
+        return np.sum(np.where((x > low) & (x < high), fn(x), 0))
+
+    x = np.array([-2.0, 0.0, 0.3, 2.0, -0.3])
+    with np.errstate(all="ignore"):
+        ones = np.where((x > low) & (x < high), x, 0.5 + 2.0 * (low == 1.0))
+        expected = np.where((x > low) & (x < high), numeric(lambda a: np.sum(fn(a)), ones), 0.0)
+        found = [grad(f, backend=backend)(x), tape.grad(f)(x), jacfwd(f)(x)]
+    for gradient in found:
+        np.testing.assert_allclose(gradient, expected, rtol=1e-6)

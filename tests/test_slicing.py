@@ -261,7 +261,7 @@ numpy.float_power(y): x out | y
 numpy.float_power(x, y): x y out |
 numpy.negative(x): | x
 numpy.positive(x): | x
-numpy.reciprocal(x): out | x
+numpy.reciprocal(x): x |
 numpy.square(x): x |
 numpy.sqrt(x): out | x
 numpy.cbrt(x): out | x

@@ -61,8 +61,8 @@ def positive(x):
 
 
 @elementwise(np.reciprocal, pole=True)
-def reciprocal(x, out):
-    return -out * out
+def reciprocal(x):
+    return quotient(-1, x * x)
 
 
 @elementwise(np.square)

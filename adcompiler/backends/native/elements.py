@@ -23,8 +23,8 @@ def pole_product(g, partial):
 
 
 def pole_quotient(g, divisor):
-    """`g / divisor`, but 0 where both are 0."""
-    if g == 0 and divisor == 0:
+    """`g / divisor`, but 0 where `g` is 0 and `1 / divisor` is not finite."""
+    if g == 0 and (divisor == 0 or math.isnan(divisor)):
         return 0.0
     return np.divide(g, divisor)
 
