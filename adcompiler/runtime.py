@@ -517,7 +517,7 @@ def stretched(g, like):
 
     There an axis of length 1 met that of `like`, and both were summed over.
     """
-    shape = np.broadcast_shapes(np.shape(g), np.shape(like))
+    shape = np.broadcast_shapes(np.shape(g), getattr(like, "shape", ()))
     return g if np.shape(g) == shape else np.broadcast_to(g, shape)
 
 

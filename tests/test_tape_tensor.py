@@ -368,6 +368,26 @@ def test_derivatives_of_derivatives(T):
 
 
 @either
+def test_hooks_of_leaves_run_where_gradients_are_asked_for(T):
+    x = T.tensor([1.0, 2.0], requires_grad=True)
+    x.register_hook(lambda g: g * 3)
+    (first,) = T.autograd.grad((x * x).sum(), [x], create_graph=True)
+    assert first.tolist() == [6.0, 12.0]
+    assert T.autograd.grad(first.sum(), [x])[0].tolist() == [18.0, 18.0]
+    (x * x).sum().backward(inputs=[x])
+    assert x.grad.tolist() == [6.0, 12.0]
+
+
+@either
+def test_second_derivative_of_einsum(T):
+    x = T.tensor([[1.0, 2.0], [3.0, 5.0]], requires_grad=True)
+    y = T.einsum("ij,kj->ik", x, x)
+    (first,) = T.autograd.grad((y * y).sum(), [x], create_graph=True)
+    (second,) = T.autograd.grad((first * first).sum(), [x])
+    assert second.tolist() == [[164640.0, 280608.0], [430272.0, 733344.0]]
+
+
+@either
 def test_retain_grad_and_hooks(T):
     x = leaf(T, 1.0, 2.0)
     y = x * 3

@@ -383,7 +383,7 @@ def _names(node: ast.AST) -> frozenset[str]:
 
 SHAPE_ARGUMENTS: dict[Callable, tuple[int, ...]] = {
     np.shape: (0,), np.ndim: (0,), np.iscomplexobj: (0,), len: (0,),
-    runtime.unbroadcast: (1,), runtime.cast: (1,), runtime.unpack: (1,),
+    runtime.unbroadcast: (1,), runtime.cast: (1,), runtime.unpack: (1,), runtime.stretched: (1,),
 }  # fmt: skip
 """Functions that ask no more of these arguments than shape and precision."""
 

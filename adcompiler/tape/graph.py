@@ -434,6 +434,10 @@ class Sweep:
         while self.heap:
             order = heappop(self.heap)
             node, g = self.waiting.pop(order), self.adjoints.pop(order)
+            if isinstance(node, Leaf):  # its hooks run here too
+                if order in ends:
+                    node.visit(g, self)
+                continue
             if order in ends:
                 self.found.append((node, g))
                 # An end that leads to another end is passed through.
