@@ -2075,3 +2075,15 @@ def test_54_a_zero_adjoint_meets_no_pole_outside_of_the_domain(fn, low, high, ba
         found = [grad(f, backend=backend)(x), tape.grad(f)(x), jacfwd(f)(x)]
     for gradient in found:
         np.testing.assert_allclose(gradient, expected, rtol=1e-6)
+
+
+# 55 ------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("fn", [np.nanmean, np.nanvar, np.nanstd, np.mean, np.var, np.std])
+def test_55_statistics_of_single_precision_stay_in_it(fn):
+    def f(x):
+        return fn(x) if fn.__name__.startswith("nan") else fn(x, where=x > 0.0)
+
+    x = X.astype(np.float32)
+    for value, found in (value_and_grad(f)(x), tape.value_and_grad(f)(x)):
+        assert value.dtype == np.float32 and found.dtype == np.float32
+        assert value == pytest.approx(f(x), rel=1e-6)

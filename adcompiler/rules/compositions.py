@@ -33,6 +33,11 @@ def _floats(a):
     return a if a.dtype in INEXACT else a.astype(np.float64)
 
 
+def _divided(total, count):
+    """The quotient in the precision of the total: a count of items has none of its own."""
+    return total / (count.astype(total.dtype) if total.dtype in INEXACT else count)
+
+
 # Axes. Statistics of several axes are taken along one axis into which they are joined.
 
 
@@ -90,7 +95,7 @@ def mean(a, axis=None, dtype=None, *, keepdims=False, where=True):
     chosen = np.where(where, a, 0)
     total = np.sum(chosen, axis=axis, dtype=dtype, keepdims=keepdims)
     count = np.broadcast_to(where, np.shape(a))
-    return total / np.sum(count, axis=axis, keepdims=keepdims)
+    return _divided(total, np.sum(count, axis=axis, keepdims=keepdims))
 
 
 @composition(np.max)
@@ -114,7 +119,7 @@ def var(a, axis=None, dtype=None, ddof=0, *, keepdims=False, where=True, mean=No
     middle = np.mean(a, axis=axis, keepdims=True, where=where) if mean is None else mean
     apart = np.where(where, np.square(a - middle), 0)
     count = np.sum(np.broadcast_to(where, np.shape(a)), axis=axis, keepdims=keepdims)
-    return np.sum(apart, axis=axis, keepdims=keepdims) / (count - (ddof + correction))
+    return _divided(np.sum(apart, axis=axis, keepdims=keepdims), count - (ddof + correction))
 
 
 # The slope of a deviation is 0 where all items are equal: a norm has it so, a root has not.
@@ -125,7 +130,7 @@ def std(a, axis=None, dtype=None, ddof=0, *, keepdims=False, where=True, mean=No
     middle = np.mean(a, axis=axis, keepdims=True, where=where) if mean is None else mean
     count = np.sum(np.broadcast_to(where, np.shape(a)), axis=axis, keepdims=keepdims)
     length = np.linalg.vector_norm(np.where(where, a - middle, 0), axis=axis, keepdims=keepdims)
-    return length / np.sqrt(count - (ddof + correction))
+    return _divided(length, np.sqrt(count - (ddof + correction)))
 
 
 @composition(np.average)
@@ -180,7 +185,7 @@ def nancumprod(a, axis=None, dtype=None):
 def nanmean(a, axis=None, dtype=None, keepdims=False, *, where=True):
     known = np.logical_and(np.logical_not(np.isnan(a)), where)
     total = np.sum(np.where(known, a, 0), axis=axis, dtype=dtype, keepdims=keepdims)
-    return total / np.sum(known, axis=axis, keepdims=keepdims)
+    return _divided(total, np.sum(known, axis=axis, keepdims=keepdims))
 
 
 @composition(np.nanvar)
@@ -192,7 +197,7 @@ def nanvar(
     apart = np.square(np.where(known, a, middle) - middle)
     count = np.sum(known, axis=axis, keepdims=keepdims)
     total = np.sum(apart, axis=axis, dtype=dtype, keepdims=keepdims)
-    return total / (count - (ddof + correction))
+    return _divided(total, count - (ddof + correction))
 
 
 @composition(np.nanstd)
@@ -206,7 +211,7 @@ def nanstd(
     count = np.sum(known, axis=axis, keepdims=keepdims)
     apart = np.where(known, a, middle) - middle
     length = np.linalg.vector_norm(apart, axis=axis, keepdims=keepdims)
-    return length / np.sqrt(count - (ddof + correction))
+    return _divided(length, np.sqrt(count - (ddof + correction)))
 
 
 @composition(np.nanmax)
