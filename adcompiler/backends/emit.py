@@ -52,18 +52,19 @@ class Emitted:
     """The name of the function that was asked for."""
 
 
-def emit(function: Function, header: Sequence[str] = ()) -> Emitted:
-    """The program as Python; `header` lines stand above it as comments."""
+def emit(function: Function, header: Sequence[str] = (), *, compact: bool = True) -> Emitted:
+    """The program as Python; `header` lines stand above it as comments.
+
+    If it is to be `compact`, lines that repeat may become functions.
+    """
     functions = _reachable(function)
     params = {param.name for f in functions for param in f.params if param.name}
     global_names = GlobalNames(params)
     for f in functions:
         global_names.add_function(f)
-    definitions = [
-        part
-        for f in functions
-        for part in outlined(Statements(f, global_names).definition(), global_names.fresh)
-    ]
+    definitions = [Statements(f, global_names).definition() for f in functions]
+    if compact:
+        definitions = [part for d in definitions for part in outlined(d, global_names.fresh)]
     lines: list[ast.stmt] = global_names.imports()
     used = {name: v for name, v in global_names.namespace.items() if name in global_names.used}
     for name, literal in global_names.constants.items():

@@ -497,7 +497,10 @@ class _Planner:
             # The forward sweep is written down before the backward sweep begins, but for `1 - x`
             # and its like, which only the backward sweep uses.
             forward = [v for v in pending if not _mirrors(self.usage.definitions[v])]
-            self.flush(context, [v for v in forward if self.widths[v] > SMALL])
+            self.flush(
+                context,
+                [v for v in forward if self.widths[v] > SMALL or self.usage.sites[v][0][1] is None],
+            )
         if root:
             self.flush_readers(context, writes, names)
         return info

@@ -471,18 +471,21 @@ class Statements:
 
 
 def added_to(name: str, node: ast.expr) -> ast.AugAssign | None:
-    """`name += b - c` for the sum `name + b - c`, if `node` is one."""
-    terms: list[tuple[ast.operator, ast.expr]] = []
+    """`name += c - b` for the sum `name - b + c`, if `node` is one."""
+    terms: list[tuple[bool, ast.expr]] = []
     while isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub):
-        terms.append((node.op, node.right))
+        terms.insert(0, (isinstance(node.op, ast.Add), node.right))
         node = node.left
     if not (terms and isinstance(node, ast.Name) and node.id == name):
         return None
-    sign, added = terms.pop()
-    while terms:
-        op, term = terms.pop()
-        added = ast.BinOp(added, ast.Add() if type(op) is type(sign) else ast.Sub(), term)
-    return ast.AugAssign(ast.Name(name), sign, added)
+    positive = any(added for added, _ in terms)
+    if positive and not terms[0][0]:
+        first = next(k for k, (added, _) in enumerate(terms) if added)
+        terms.insert(0, terms.pop(first))
+    change = terms[0][1]
+    for added, term in terms[1:]:
+        change = ast.BinOp(change, ast.Add() if added is positive else ast.Sub(), term)
+    return ast.AugAssign(ast.Name(name), ast.Add() if positive else ast.Sub(), change)
 
 
 def _quotation(text: str) -> list[str]:

@@ -32,7 +32,7 @@ from adcompiler.ir.nodes import Function
 
 def emit_loops(function: Function) -> Emitted:
     """The loops as Python, for Numba."""
-    emitted = emit(function)
+    emitted = emit(function, compact=False)
     return dataclasses.replace(emitted, text=with_tests(emitted.text))
 
 
