@@ -117,13 +117,17 @@ def runs(definition: ast.FunctionDef, depth: int) -> dict[str, list[Place]]:
 
 
 def is_plain(line: ast.stmt) -> bool:
-    """Whether control always goes on to the next line, and no variables hide in expressions."""
+    """Whether control always goes on to the next line, all that is read is read in any case (it
+    might have no value), and no variables hide in expressions."""
     if not isinstance(line, ast.Assign | ast.AugAssign | ast.Expr) or is_docstring(line):
         return False
     return not any(isinstance(node, _SCOPES) for node in ast.walk(line))
 
 
-_SCOPES = (ast.Lambda, ast.ListComp, ast.GeneratorExp, ast.DictComp, ast.SetComp, ast.NamedExpr)
+_SCOPES = (
+    ast.Lambda, ast.ListComp, ast.GeneratorExp, ast.DictComp, ast.SetComp, ast.NamedExpr,
+    ast.IfExp, ast.BoolOp,
+)  # fmt: skip
 
 
 def is_docstring(line: ast.stmt) -> bool:
