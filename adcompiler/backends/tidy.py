@@ -35,7 +35,6 @@ from adcompiler.ir.nodes import (
     Statement,
     Value,
     View,
-    blocks,
     defined,
     dimension,
     leaves,
@@ -111,7 +110,10 @@ def _reads_first(block: Block) -> list[Statement]:
         call = _mirrored_call(statement)
         if run and call is not _mirrored_call(run[0]):
             # What stands between reads and the rest of their call can as well come before them.
-            if call is None and all(map(_element, run)) and not _uses(statement, run):
+            quiet = isinstance(statement, Load | View) or (
+                isinstance(statement, Op) and not statement.effect
+            )
+            if call is None and quiet and all(map(_element, run)) and not _uses(statement, run):
                 done.append(statement)
                 continue
             done += _sorted_run(run, made)
@@ -137,8 +139,6 @@ def _element(statement: Statement) -> tuple[Value, int] | None:
 
 
 def _uses(statement: Statement, run: list[Statement]) -> bool:
-    if blocks(statement):
-        return True  # not looked into
     made = {out for s in run for out in defined(s)}
     return any(leaf in made for operand in operands(statement) for leaf in leaves(operand))
 
