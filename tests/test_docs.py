@@ -9,6 +9,7 @@ import ast
 import contextlib
 import importlib.util
 import inspect
+import io
 import json
 import re
 import sys
@@ -678,3 +679,16 @@ def main():
 
 if __name__ == "__main__":
     main()
+
+
+def test_the_readme_shows_what_it_prints(tmp_path):
+    text = (PACKAGE.parent / "README.md").read_text("utf-8")
+    program, printed = re.findall(r"```python\n(.*?)```", text, re.DOTALL)[:2]
+    path = tmp_path / "shown.py"
+    path.write_text(program)
+    spec = importlib.util.spec_from_file_location("shown", path)
+    module = importlib.util.module_from_spec(spec)
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said):
+        spec.loader.exec_module(module)
+    assert said.getvalue().rstrip("\n") == printed.rstrip("\n")
