@@ -22,6 +22,7 @@ Griewank & Walther, "Evaluating Derivatives" (2008), chapters 3 and 5.
 from __future__ import annotations
 
 import contextlib
+import functools
 import operator
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -32,7 +33,7 @@ import numpy as np
 from adcompiler import errors, runtime
 from adcompiler.analysis.activity import Activity, memory_classes
 from adcompiler.ir import types as T
-from adcompiler.ir.infer import is_pure, place_type, type_of
+from adcompiler.ir.infer import dim_of, is_pure, place_type, type_of
 from adcompiler.ir.nodes import (
     UNBOUND,
     Accumulate,
@@ -594,11 +595,23 @@ class _Reverse:
         if dim in self.writer.sources:
             source, place = self.writer.sources[dim]
             return self.writer.op(dimension, source, Constant(place))
+        if dim in self.whole_numbers:
+            return self.whole_numbers[dim]
         out = Value(None, T.Scalar("int", None, dim))
         made = Op(dimension, [array, Constant(axis)], {}, [out])
         self.record.insert_after(array, made)
         self.own.add(made)
         return out
+
+    @functools.cached_property
+    def whole_numbers(self) -> dict[T.Dim, Value]:
+        """The integers that are at hand in the backward sweep, by what they are."""
+        found: dict[T.Dim, Value] = {}
+        for value, home in self.record.home.items():
+            number = dim_of(value)
+            if number is not None and home is self.function.body:
+                found.setdefault(number, value)
+        return found
 
     # -- adjoints of memory -------------------------------------------------------------------
 
