@@ -6,7 +6,8 @@ Written one after the other that is more traffic than a careful person would cau
 * zeroing moves down past everything that does not touch that memory (so that what reads the old
   adjoint need not copy it);
 * zeroing a place and then adding to it is storing into it;
-* zeroing a place and then adding what it held is nothing at all;
+* zeroing a place and then adding what it held is nothing at all, nor is zeroing the last thing that
+  happens to memory that ends with the block;
 * a buffer of zeros whose first use is an addition begins as what is added, be it a number;
 * a buffer that is only filled once and read is a value.
 
@@ -51,6 +52,7 @@ from adcompiler.ir.nodes import (
     Value,
     View,
     blocks,
+    defined,
     leaves,
     operands,
     rewrite,
@@ -85,6 +87,43 @@ class _Tidy:
     def places(self) -> Places:
         body = self.function.body
         return Places(Sweep(body, list(body.statements), alias_classes(self.function)))
+
+    @functools.cached_property
+    def homes(self) -> dict[Any, set[Block | None]]:
+        """The blocks in which memory of each class is born; None if some leaves its block."""
+        found: dict[Any, set[Block | None]] = {}
+
+        def note(value: Any, block: Block | None) -> None:
+            if isinstance(value, Value) and T.is_ref(value.type):
+                found.setdefault(self.classes.find(value), set()).add(block)
+
+        def visit(block: Block) -> None:
+            for statement in block.statements:
+                match statement:
+                    case New(source=source, out=out):
+                        note(out, block)
+                        for leaf in leaves(source):
+                            note(leaf, None)
+                    case View():
+                        pass  # of memory that was born elsewhere
+                    case Store(value=value) | Accumulate(value=value) | Append(value=value):
+                        for leaf in leaves(value):
+                            note(leaf, None)
+                    case _:
+                        for value in defined(statement):
+                            note(value, None)
+                for inner in blocks(statement):
+                    for value in inner.params:
+                        note(value, None)
+                    visit(inner)
+            for result in block.results:
+                for leaf in leaves(result):
+                    note(leaf, None)
+
+        for param in self.function.params:
+            note(param, None)
+        visit(self.function.body)
+        return found
 
     def touched(self, statement: Statement) -> set:
         """The classes of memory that a statement mentions, inside its blocks too."""
@@ -180,7 +219,9 @@ class _Tidy:
                 mirror = statements[to - 1].origin
                 if mirror is not None and mirror.text == statement.origin.text:
                     limit = to  # among what stems from the same statement
-            if limit > at + 1:
+            if to == len(statements) and self.homes.get(root) == {block}:
+                del statements[at]
+            elif limit > at + 1:
                 statements.insert(limit, statement)
                 del statements[at]
 

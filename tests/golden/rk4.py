@@ -99,6 +99,5 @@ def primal_grad(rates, start, observed, dt):
         state_bar[1] += hunters_bar
         state_bar[0] += prey_bar
     # path[0] = start
-    start_bar = path_bar[0].copy()
-    path_bar[0] = 0.0
+    start_bar = path_bar[0]
     return rates_bar, start_bar
