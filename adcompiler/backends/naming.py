@@ -19,6 +19,7 @@ from adcompiler.backends.liveness import Interference
 from adcompiler.backends.plan import Branch, For, Moves, Plan, While
 from adcompiler.ir.nodes import (
     UNBOUND,
+    Append,
     Constant,
     Function,
     If,
@@ -290,10 +291,13 @@ def describe(value: Value, plan: Plan) -> str:
         case New(source=source):
             if isinstance(source, Value):
                 return source.name or describe(source, plan)
+            if source == []:
+                return f"{_saved_in(value, plan)}_saved"
             return "items" if isinstance(source, list) else DEFAULT
         case Pop(ref=ref):
-            name = ref.name or "items"
-            return name.removesuffix("_saved") if name.endswith("_saved") else "item"
+            if ref.name is None:
+                return _saved_in(ref, plan)
+            return ref.name.removesuffix("_saved") if ref.name.endswith("_saved") else "item"
         case If(then=then, orelse=orelse, outs=outs):
             k = outs.index(value)
             return _first_name([then.results[k], orelse.results[k]], plan)
@@ -302,6 +306,16 @@ def describe(value: Value, plan: Plan) -> str:
         case None if isinstance(value.type, Scalar) and value.type.kind == "int":
             return INDEX
     return DEFAULT
+
+
+def _saved_in(stack: Value, plan: Plan) -> str:
+    """What to call the values that a list without a name is there for."""
+    for _, statement in plan.sites.get(stack, ()):
+        match statement:
+            case Append(ref=ref, value=Value() as saved) if ref is stack:
+                found = saved.name or saved.hint or describe(saved, plan)
+                return found if found != DEFAULT else "value"
+    return "value"
 
 
 def _first_name(operands: list[Operand], plan: Plan) -> str:

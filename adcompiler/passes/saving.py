@@ -957,8 +957,8 @@ def walk_backward(function: Function, record: Record) -> list[Statement]:
     return found
 
 
-def stack_name(name: str | None) -> str:
-    return f"{name or 'value'}_saved"
+def stack_name(name: str | None) -> str | None:
+    return f"{name}_saved" if name else None
 
 
 def popped_name(name: str | None) -> str | None:
