@@ -192,10 +192,23 @@ def confirmed_slope(f, args, directions):
     best = min(estimates, key=lambda estimate: (not estimate.reliable, np.sum(estimate.error)))
     if not best.reliable:
         return best
+    if overflows(f, args):
+        return Slope(best.value, best.error, "a number becomes infinite on the way")
     for estimate in estimates:
         if estimate.reliable and not best.agrees(estimate.value, 1e-6):
             return Slope(best.value, best.error, "estimates at different steps differ")
     return best
+
+
+def overflows(f, args):
+    """Whether a number becomes too large on the way; what is forgotten may, without a trace in the
+    result, and 0 times infinity is in the derivative."""
+    try:
+        with np.errstate(all="ignore", over="raise"):
+            f(*fresh(args))
+    except FloatingPointError:
+        return True
+    return False
 
 
 def gradient(f, args, argnums=None):

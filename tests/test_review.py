@@ -2087,3 +2087,24 @@ def test_55_statistics_of_single_precision_stay_in_it(fn):
     for value, found in (value_and_grad(f)(x), tape.value_and_grad(f)(x)):
         assert value.dtype == np.float32 and found.dtype == np.float32
         assert value == pytest.approx(f(x), rel=1e-6)
+
+
+CHOSEN = {
+    "max with an integer": lambda x: max(x, 3) * x,
+    "max of a list": lambda x: math.sin(max([x, 3])),
+    "max of three": lambda x: max(1, x * x, 3),
+    "min of max": lambda x: min(max(x, 0), 10) * x,
+    "max with a whole number of it": lambda x: max(int(x), x),
+    "max of computed things": lambda x: sum(max(v, 4) * v for v in [x, -x, 2 * x]),
+}
+
+
+@pytest.mark.parametrize("function", CHOSEN.values(), ids=CHOSEN)
+@pytest.mark.parametrize("x", [5.3, 2.2, -1.7])
+def test_what_is_chosen_among_numbers_of_different_kinds(function, x):
+    """No example tells whether `max(x, 3)` is a float: it was taken for an integer."""
+    slope = (function(x + 1e-6) - function(x - 1e-6)) / 2e-6
+    value, found = value_and_grad(function)(x)
+    assert value == function(x)
+    assert found == pytest.approx(slope, abs=1e-7)
+    assert jvp(function, (x,), (1.0,))[1] == pytest.approx(slope, abs=1e-7)

@@ -447,12 +447,15 @@ class Proof:
     def differing_state(self, here: Way, ref: Value, path: Path | None, moment: Way) -> str:
         """Why memory at a position of the backward sweep may differ from what it was at a moment.
 
-        The moment is right after a forward statement.  A path restricts the question to one place.
+        The moment is right after a forward statement.  A path restricts the question to one place;
+        without one, it is about the length of a list, which no store to an item changes.
         """
         mirrored = self.forward_blocks(here)
         level = common(moment, mirrored)
         root = self.sweep.classes[ref]
         for store in self.sweep.stores(ref):
+            if path is None and isinstance(store, (Store, Accumulate)):
+                continue
             way = self.sweep.ways[store]
             depth = common(way, mirrored)
             undone = self.undone.get(store)

@@ -348,6 +348,10 @@ def result_type(fn: Callable, args: list, keywords: dict, fresh: Callable[[], An
         ufunc = OPERATORS.get(fn, fn) if array or isinstance(fn, np.ufunc) else None
         if isinstance(ufunc, np.ufunc) and ufunc.signature is None and ufunc.nout == 1:
             return _elementwise_type(ufunc, args, keywords)
+        if fn in (builtins.max, builtins.min):
+            mixed = _kinds_chosen_among(args)
+            if mixed is not None:
+                return mixed
         special = SPECIAL_TYPES.get(fn) or SPECIAL_TYPES.get(_METHODS.get(fn))
         if special is not None:
             return special(args, keywords, fresh)
@@ -364,6 +368,21 @@ def result_type(fn: Callable, args: list, keywords: dict, fresh: Callable[[], An
         return answer
     except Undecided:
         return T.UNKNOWN
+
+
+def _kinds_chosen_among(operands: list | tuple) -> Any:
+    """What `max(x, 3)` is, a float or an integer, is told by no example: it is either of them.
+
+    None if all are of one kind.
+    """
+    if len(operands) == 1 and isinstance(operands[0], (tuple, list)):
+        operands = operands[0]
+    kinds = [type_of(operand) for operand in operands]
+    if not all(isinstance(kind, Scalar) for kind in kinds):
+        return None
+    if len({(kind.kind, kind.dtype) for kind in kinds}) < 2:
+        return None
+    return functools.reduce(join, kinds)
 
 
 def _unknown_integers(operands: list | tuple) -> list[Dim]:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tests.programs.registry import program, vector
+from tests.programs.registry import numbers, program, vector
 
 
 @dataclass
@@ -1059,3 +1059,17 @@ def zip_star(x):
     pts = [(v, v * v) for v in x]
     a, b = zip(*[(x[0], x[1]), (x[2], x[3])])
     return a[0] * b[1] + pts[0][0]
+
+
+@program(numbers(0.7))
+def item_written_that_ends_with_the_list(x):
+    xs = []
+    for _ in range(2):
+        xs.append(x)
+    ys = []
+    for i in range(4):
+        ys.append(x * xs[1])
+    x += ys[2]
+    xs.append(0.0)
+    xs[2] += x
+    return np.sin(x)
