@@ -869,3 +869,17 @@ def test_random_programs(profile, loops_as_python, record_property):
             kinds["refused"] += 1
     record_property("native kinds", dict(kinds))
     assert kinds["loops"]
+
+
+def clipped_entries(a):
+    total = 0.0
+    for i in range(len(a)):
+        total += max(a[i], 3) * a[i] + min(2, a[i])
+    return total
+
+
+def test_max_with_a_whole_number():
+    a = np.array([5.3, 2.2, -1.7])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        np.testing.assert_allclose(grad(clipped_entries, backend="numba")(a), [10.6, 3.0, 4.0])

@@ -266,7 +266,9 @@ class Numbers:
             return self.writer.choose(args[0], lambda: then, lambda: orelse, type)
         if fn in (builtins.max, builtins.min) and len(args) == 2:
             # As Python has it: the first of what compares equal, or does not compare.
-            if set(kinds) != {type.kind}:
+            # The 3 of `max(x, 3)` becomes 3.0, as a loop has one kind for a number.
+            args = [_as_kind(arg, type.kind) for arg in args]
+            if {type_of(arg).kind for arg in args} != {type.kind}:
                 raise Unsupported(f"{described(fn)} of numbers of different kinds")
             test = operator.gt if fn is builtins.max else operator.lt
             taken = write(test, [args[1], args[0]], T.BOOL)
