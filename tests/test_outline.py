@@ -1,11 +1,28 @@
 """Lines of several calls that become a function again."""
 
+import operator
+
 import numpy as np
 import pytest
 
 import tests.programs  # noqa: F401
 from adcompiler import grad
 from adcompiler.backends import outline
+from adcompiler.backends.tidy import tidy
+from adcompiler.errors import Position
+from adcompiler.ir.nodes import (
+    Block,
+    Call,
+    Constant,
+    Function,
+    Load,
+    New,
+    Op,
+    Origin,
+    Store,
+    Value,
+)
+from adcompiler.ir.types import FLOAT, Array, Ref
 from tests.fuzz.agreement import Comparison, question
 from tests.programs.registry import PROGRAMS
 
@@ -109,3 +126,56 @@ def small_calls(x):
 
 def test_what_is_short_stays_in_place():
     assert "def small(" not in grad(small_calls).source(1.0)
+
+
+def twice_named(x, c, s):
+    t = c * x + s * np.flip(x) - np.roll(c * x, 1) + np.roll(x, 2) - np.roll(s * x, 2)
+    y = c * t - np.flip(s * t) + np.roll(c * t, 1) + np.roll(t, 2) - np.flip(c * t)
+    z = t * y
+    t = c * z - np.flip(s * z) + np.roll(c * z, 1) + np.roll(z, 2)
+    return t
+
+
+def one_call_shares_a_variable(x, d, c, s):
+    a = twice_named(d, c, s)
+    b = twice_named(x, c, s)
+    return np.sum(a * b * b)
+
+
+def test_a_result_of_one_call_that_shares_its_variable_in_another():
+    # Both `t` of the first call are one variable; of the second, the backward sweep reads both.
+    args = [np.random.default_rng(k).normal(size=3) for k in range(4)]
+    comparison = Comparison(one_call_shares_a_variable, args, (0,), 0)
+    assert "What 2 calls of twice_named" in grad(one_call_shares_a_variable).source(*args)
+    assert question(comparison, "reverse")() == ""
+
+
+def times(x, by):
+    a = np.sin(x) * by + np.cos(x * by) + len(x) * np.tanh(x) + np.exp(x * by)
+    return a * a * len(x) + by * a + len(x) * np.tanh(a) + np.exp(a * 0.1)
+
+
+def numbered_like_globals(x, y, z):
+    np_1, np_2, np_3 = np.sum(x), np.sum(y), np.sum(z)
+    return np.sum(times(x, np_1)) + np.sum(times(y, np_2)) + np.sum(times(z, np_3))
+
+
+def test_no_parameter_hides_a_global_that_the_lines_read():
+    args = [np.random.default_rng(k).normal(size=3) for k in range(3)]
+    comparison = Comparison(numbered_like_globals, args, (0, 1, 2), 0)
+    assert "What 3 calls of times" in grad(numbered_like_globals, argnums=(0, 1, 2)).source(*args)
+    assert question(comparison, "reverse")() == ""
+    assert question(comparison, "forward")() == ""
+
+
+def test_reads_of_a_call_stay_before_a_write_to_what_they_read():
+    called = Origin(None, "y = g(a)", True, 1, (Call(Position("m.py", 1, 0, 1, 1), "g"),))
+    around = Origin(None, "a[0] = y", True, 1)
+    kind = Array("float64", None)
+    x, a = Value("x", kind), Value("a", Ref(kind))
+    first, product = Value(None, FLOAT), Value(None, FLOAT)
+    load = Load(a, (Constant(0),), first, origin=called)
+    store = Store(a, (Constant(0),), Constant(1.0), origin=around)
+    use = Op(operator.mul, [first, Constant(2.0)], {}, [product], origin=called)
+    function = Function("f", Block([x], [New(x, a), load, store, use], [product]))
+    assert tidy(function).body.statements.index(load) == 1

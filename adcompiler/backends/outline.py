@@ -287,12 +287,12 @@ def taken_out(
     while name in variables:
         name = fresh(name)
     columns = list(dict.fromkeys(parameters(found.places, variables)))
-    params = parameter_names(columns, base)
-    body = renamed(first.lines, columns, params, variables, found.places)
+    params = parameter_names(columns, base, names_of(first.lines) - variables)
+    body, names = renamed(found, columns, params, variables)
     for k, line in enumerate(body):
         above = {tuple(getattr(place.lines[k], "above", ())) for place in found.places}
         annotate(line, above=above.pop() if len(above) == 1 else ())
-    results = [ast.Name(targets(body[at])[k].id) for at, k in found.outs]
+    results = [ast.Name(names[out]) for out in found.outs]
     if results:
         body.append(ast.Return(results[0] if len(results) == 1 else ast.Tuple(results)))
     doc = ast.Expr(ast.Constant(f"What {len(found.places)} calls of {base} have in common."))
@@ -314,8 +314,15 @@ def taken_out(
     )
 
 
-def parameter_names(columns: list[tuple[str, ...]], function: str) -> list[str]:
-    """A name for each parameter, given what is passed for it at each call."""
+def names_of(lines: list[ast.stmt]) -> set[str]:
+    return {n.id for line in lines for n in ast.walk(line) if isinstance(n, ast.Name)}
+
+
+def parameter_names(columns: list[tuple[str, ...]], function: str, hidden: set[str]) -> list[str]:
+    """A name for each parameter, given what is passed for it at each call.
+
+    None is among those that the lines read globally: `len_2` must not become `len` beside `len(x)`.
+    """
     names: list[str] = []
     for column in columns:
         bases = Counter(re.sub(r"_\d+$", "", name) for name in column)
@@ -323,31 +330,33 @@ def parameter_names(columns: list[tuple[str, ...]], function: str) -> list[str]:
         adjoint = next((re.search(r"_bar\d*$", base) for base in bases if "_bar" in base), None)
         if count == 1 and adjoint is not None:
             name = f"{function}{adjoint.group()}"
-        while name in names:
+        while name in names or name in hidden:
             name += "_"
         names.append(name)
     return names
 
 
 def renamed(
-    lines: list[ast.stmt],
-    columns: list[tuple[str, ...]],
-    params: list[str],
-    variables: set[str],
-    places: list[Place],
-) -> list[ast.stmt]:
-    """A copy of the lines with the names of the parameters."""
+    found: Repeated, columns: list[tuple[str, ...]], params: list[str], variables: set[str]
+) -> tuple[list[ast.stmt], dict[Def, str]]:
+    """A copy of the lines with the names of the parameters, and what assigned variables are called.
+
+    Of two values that share a variable in the first run, the earlier may live on in another run,
+    where they have two: a result keeps its name for itself.
+    """
+    lines = found.places[0].lines
     given = dict(zip(columns, params, strict=True))
-    before = iter(parameters(places, variables))
+    before = iter(parameters(found.places, variables))
     made = iter(sources(lines, variables))
     names: dict[Def, str] = {}
-    """What assigned variables are called."""
     locals_: dict[str, str] = {}
+    taken = {*params, *(names_of(lines) - variables)}
+    results: set[str] = set()
 
     def local(name: str) -> str:
-        if name not in locals_:
+        if name not in locals_ or locals_[name] in results:
             chosen = name
-            while chosen in params or chosen in locals_.values():
+            while chosen in taken or chosen in locals_.values() or chosen in results:
                 chosen += "_"
             locals_[name] = chosen
         return locals_[name]
@@ -363,12 +372,14 @@ def renamed(
         for k, name in enumerate(bound):
             # `x += y` assigns the variable that it reads.
             names[at, k] = read.pop(id(name), None) or local(name.id)
+            if (at, k) in found.outs:
+                results.add(names[at, k])
         for node in ast.walk(line):
             if id(node) in read:
                 node.id = read[id(node)]  # type: ignore[attr-defined]
         for k, name in enumerate(bound):
             name.id = names[at, k]
-    return body
+    return body, names
 
 
 # Which variables are read later.
