@@ -2108,3 +2108,24 @@ def test_what_is_chosen_among_numbers_of_different_kinds(function, x):
     assert value == function(x)
     assert found == pytest.approx(slope, abs=1e-7)
     assert jvp(function, (x,), (1.0,))[1] == pytest.approx(slope, abs=1e-7)
+
+
+# 56 ------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    "f, at, slope",
+    [
+        (lambda y: np.sum(np.nan_to_num(HOLES, nan=y, posinf=3.0) ** 2), 0.7, 1.4),
+        (lambda y: np.sum(np.nan_to_num(HOLES, nan=1.0, posinf=y) ** 2), 0.7, 1.4),
+        (lambda y: np.sum(np.nan_to_num(-HOLES, nan=1.0, neginf=y) ** 2), 0.7, 1.4),
+        (lambda p: np.sum(np.unwrap(TURNS, period=p) ** 2), 2.3, 1.0),
+        (lambda p: np.sum(np.unwrap(-TURNS, period=p) ** 2), 2.3, 1.0),
+    ],
+)
+def test_56_what_stands_in_for_holes_and_the_period_have_a_slope(f, at, slope):
+    assert f(at + 1e-6) - f(at - 1e-6) == pytest.approx(2e-6 * slope, rel=1e-5)
+    for found in (grad(f)(at), jvp(f, (at,), (1.0,))[1]):
+        assert found == pytest.approx(slope)
+
+
+HOLES = np.array([0.5, np.nan, 0.3, np.inf])
+TURNS = np.array([0.0, 3.0, 0.5, 4.0])

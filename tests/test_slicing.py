@@ -313,9 +313,9 @@ numpy.copysign(x): x y |
 numpy.copysign(y): |
 numpy.copysign(x, y): x y |
 numpy.nan_to_num(x): x |
-numpy.nan_to_num(nan): |
-numpy.nan_to_num(posinf): |
-numpy.nan_to_num(neginf): |
+numpy.nan_to_num(nan): x |
+numpy.nan_to_num(posinf): x |
+numpy.nan_to_num(neginf): x |
 numpy.fabs(x): x |
 numpy.absolute(x): x |
 numpy.conjugate(x): |

@@ -209,7 +209,7 @@ def copysign(x, y):
 
 @elementwise(np.nan_to_num)
 def nan_to_num(x, nan=0.0, posinf=None, neginf=None):
-    return np.isfinite(x), None, None, None
+    return np.isfinite(x), np.isnan(x), np.equal(x, math.inf), np.equal(x, -math.inf)
 
 
 @elementwise(np.fabs)

@@ -495,6 +495,8 @@ def unwrap(p, discont=None, axis=-1, *, period=2 * math.pi):
     short = np.where(np.logical_and(short == low, step > 0), -low, short)
     turns = np.where(np.abs(step) < period / 2, 0.0, short - step)
     turns = stop_gradient(np.cumsum(turns, axis=axis))  # whole periods
+    if isinstance(period, float):  # how many of them: the slope in the period
+        turns = turns + np.round(turns / period) * (period - stop_gradient(period))
     start = np.zeros_like(np.take(p, np.arange(1), axis=axis))
     return p + np.concatenate((start, turns), axis=axis)
 
