@@ -714,6 +714,11 @@ def test_names_that_are_not_given():
     check(lambda: grad(total, argnames=("x", "y"))(X), "argnames='y'")
 
 
+@pytest.mark.parametrize("chosen", [{"argnums": ()}, {"argnames": ()}])
+def test_no_argument_is_chosen(chosen):
+    check(lambda: grad(square, **chosen)(2.0), "with respect to nothing")
+
+
 @pytest.mark.parametrize("argnums", ["x", 1.0, [0], None.__class__, (0, "y")])
 def test_argnums_of_another_type(argnums):
     with pytest.raises((TypeError, AdcompilerError)):
@@ -869,6 +874,34 @@ def test_arguments_that_overlap_after_others_that_did_not():
     derivative(np.ones(3), np.ones(3))
     x = np.ones(3)
     check(lambda: derivative(x, x), "share memory")
+
+
+@pytest.mark.parametrize("backend", ["numpy", "numba"])
+def test_an_argument_that_overlaps_itself(backend):
+    """A write to one item of it changes others, which a copy of it would not show."""
+
+    def doubles(a):
+        a[0] *= 2
+        return np.sum(a * a)
+
+    def windows():
+        return np.lib.stride_tricks.as_strided(np.arange(5.0), (3, 3), (8, 8))
+
+    derivative = grad(doubles, backend=backend)
+    check(lambda: derivative(windows()), "items that share memory")
+    check(lambda: vjp(doubles, windows(), backend=backend), "items that share memory")
+    check(
+        lambda: jvp(doubles, (windows(),), (np.ones((3, 3)),), backend=backend),
+        "items that share memory",
+    )
+    for given in (
+        np.arange(12.0).reshape(3, 4)[::-2, 1::2],
+        np.ones((2, 3, 4)).T,
+        np.ones((0, 3)).T,
+    ):
+        assert derivative(given).shape == given.shape
+    found = grad(lambda a: np.sum(a**2), backend=backend)(windows())
+    np.testing.assert_allclose(found, 2 * windows())
 
 
 def test_arguments_that_share_memory_without_a_write():

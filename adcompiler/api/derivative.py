@@ -522,6 +522,12 @@ class Derivative:
                     reason="the call does not give this argument",
                     remedy=f"pass it; the parameters are {', '.join(names)}",
                 )
+        if not places:
+            raise errors.DifferentiationError(
+                f"a derivative of `{self.name}` with respect to nothing",
+                reason="argnums or argnames is empty",
+                remedy="name an argument, or call the function itself",
+            )
         return places
 
     def wanted(self, signature: Signature, chosen: dict) -> list:
@@ -882,9 +888,25 @@ def arrays_in(values: Iterable[Any]) -> list[np.ndarray]:
     return found
 
 
+def overlaps_itself(array: np.ndarray) -> bool:
+    """Whether two items of an array may be one place in memory, as strides can make them be."""
+    extent = array.itemsize
+    for stride, length in sorted(zip(map(abs, array.strides), array.shape, strict=True)):
+        if length > 1 and stride < extent:
+            return array.size > 0
+        extent += (length - 1) * stride
+    return False
+
+
 def check_overlap(written: list[int], leaves: list, held: list[np.ndarray]) -> None:
     """Refuse arguments that share memory where the function writes one of them."""
     for k in written:
+        if overlaps_itself(leaves[k]):
+            raise errors.OverlapError(
+                f"argument {k} has items that share memory, and the function writes it",
+                reason="the derivative works on a copy of it, in which every item has its own",
+                remedy="pass a copy of it",
+            )
         for j, other in enumerate([*leaves, *held]):
             if j == k or not isinstance(other, np.ndarray):
                 continue

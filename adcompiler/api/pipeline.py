@@ -136,12 +136,14 @@ def derived_forward(function: Function, wrt: list[Value]) -> Function:
 
 
 def written_leaves(function: Function, signature: Signature, held: list) -> list[int]:
-    """Which leaves a function writes (it works on copies), if others might overlap them.
+    """Which leaves a function writes (it works on copies), if something might overlap them.
 
     `held`: the arrays of the world around that it reads. A store that nothing reads by the name of
-    the argument may be read by way of another one.
+    the argument may be read by way of another one. An array that is not contiguous may overlap
+    itself.
     """
-    if sum(isinstance(leaf.value.type, T.Array) for leaf in signature.leaves) + len(held) < 2:
+    arrays = [leaf.value for leaf in signature.leaves if isinstance(leaf.value.type, T.Array)]
+    if len(arrays) + len(held) < 2 and all(value.type.contiguous for value in arrays):
         return []
     params = {leaf.value: k for k, leaf in enumerate(signature.leaves)}
     copied = {
