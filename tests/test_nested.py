@@ -369,6 +369,20 @@ def test_refused(f):
     assert says == "" or first <= caught.value.position.line <= first + 12
 
 
+def test_a_jacobian_in_what_changes_its_precision():
+    """The first trip makes a float64 array of a float32 one: in the loop it is either."""
+
+    def newton(x):
+        for _ in range(2):
+            slopes = hessian(lambda z: np.sum(z**4))(x)
+            x = x - np.linalg.solve(slopes + np.eye(3), np.ones(3))
+        return np.sum(x)
+
+    assert grad(newton)(X).shape == (3,)
+    with pytest.raises(AdcompilerError, match="the type of the argument is not known"):
+        grad(newton)(X.astype(np.float32))
+
+
 def test_a_tangent_of_another_length_raises_when_it_runs():
     def f(x, n):
         return np.sum(jvp(np.sin, (x,), (np.ones(n),))[1])

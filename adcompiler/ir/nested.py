@@ -607,6 +607,12 @@ def _stacked(
     from adcompiler.ir import attributes, lists, numpy_calls, operations, subscripts
 
     kind = type_of(leaf)
+    if not isinstance(kind, (T.Scalar, T.Array)):
+        raise resolver.error(
+            "a Jacobian",
+            "the type of the argument is not known, or not that of a number or an array",
+            "see that it has one type on all paths (dtype, too), or make it an array",
+        )
     if isinstance(kind, T.Scalar) or kind.shape == ():
         one = Constant(1.0) if isinstance(kind, T.Scalar) else resolver.op(np.ones_like, leaf)
         return along(one)
