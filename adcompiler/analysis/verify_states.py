@@ -463,6 +463,8 @@ class Proof:
             other_side = inner is not None and self.sweep.ways[inner][-1][1] == way[depth][1]
             later = order(way, moment)
             if self.sweep.share_loop(way, moment, level):
+                if self.places.apart(store, ref, path, mirrored[: min(depth, level) + 1]):
+                    continue  # on any of its trips
                 return f"{show(store)} may change it in the loop in which it was read"
             if not other_side and (later or way == moment):
                 is_undone = undone is not None and undone[depth][1] < here[depth][1]

@@ -9,6 +9,8 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from adcompiler.analysis.classes import holds_references
 from adcompiler.backends.globalnames import GlobalNames, literal
 from adcompiler.backends.plan import Plan, both_ways
@@ -264,6 +266,8 @@ class Expressions:
         special = None if keywords or isinstance(fn, Function) else self.operator(fn, args)
         if special is not None:
             return special
+        if fn is np.stack and len(args) == 1 and not keywords and _holds_numbers(args[0]):
+            fn = np.array  # the same, but for no numbers at all
         words = [ast.keyword(key, self.operand(value)) for key, value in keywords.items()]
         owner = getattr(fn, "__objclass__", None)
         if owner is not None and args and type(fn).__name__ == "method_descriptor":
@@ -343,6 +347,12 @@ class Expressions:
             case Slice(start=start, stop=stop, step=step):
                 for item in (start, stop, step):
                     self.reserve_constants(item)
+
+
+def _holds_numbers(operand: Operand) -> bool:
+    """Whether it is a list of numbers."""
+    held = target(getattr(operand, "type", None))
+    return isinstance(held, List) and isinstance(held.item, Scalar)
 
 
 def without_sign(node: ast.expr, operand: Operand) -> ast.expr | None:

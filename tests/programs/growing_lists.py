@@ -1073,3 +1073,13 @@ def item_written_that_ends_with_the_list(x):
     xs.append(0.0)
     xs[2] += x
     return np.sin(x)
+
+
+@program(vector(4))
+def list_that_stays_empty(x):
+    hits = []
+    for q in x:
+        if q > 3.0:
+            hits.append(q * q)
+    h = np.array(hits)
+    return np.sum(hits) + np.dot(h, h) + x[0] * x[1] + len(h)
