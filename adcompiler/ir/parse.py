@@ -33,6 +33,7 @@ from typing import Any, NoReturn
 import gast
 
 from adcompiler.errors import Position, SourceError, UnsupportedError
+from adcompiler.ir.comprehensions import with_own_names
 from adcompiler.ir.desugar import catches, desugar
 from adcompiler.ir.exits import Reduction, WhileTest, reduce
 from adcompiler.ir.names import (
@@ -231,7 +232,7 @@ def _reduce(node: gast.FunctionDef, text: Text, names: frozenset[str]) -> Reduct
     def refuse(node: Any, message: str, reason: str, remedy: str) -> NoReturn:
         raise UnsupportedError(message, reason=reason, remedy=remedy, position=text.position(node))
 
-    return reduce(desugar(node, refuse), refuse, names)
+    return reduce(desugar(with_own_names(node), refuse), refuse, names)
 
 
 def _tree(

@@ -166,3 +166,32 @@ def stacked_in_each_trip(x):
         A = np.stack(rows)
         x = np.tanh(A @ A.T @ x)
     return np.sum(x)
+
+
+@program(lambda rng: (0.7, rng.normal(size=3)))
+def comprehension_that_hides_a_name_of_a_closure(x, rows):
+    def scale():
+        return 2.0 * x
+
+    first = sum([scale() * x for x in rows])
+    second = sum([sum([scale() * x * y for y in [x, 2.0 * x]]) for x in rows])
+    return first * second * x
+
+
+@program(lambda rng: (0.7, rng.normal(size=3)))
+def comprehension_that_hides_a_nonlocal_name(x, rows):
+    def step():
+        nonlocal x
+        total = sum([x * i for i, x in enumerate(rows)])
+        x = x * total
+        return total
+
+    return step() * step() * x
+
+
+@program(lambda rng: (0.7, rng.normal(size=3)))
+def comprehension_with_functions_of_its_name(x, rows):
+    g = lambda: x  # noqa: E731
+    parts = [(lambda x=x: x * g())() + (lambda k: k * x)(2.0) for x in rows]
+    last = [(kept := g() * x) for x in rows]
+    return sum(parts) * sum(last) * kept
