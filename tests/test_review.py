@@ -2129,3 +2129,53 @@ def test_56_what_stands_in_for_holes_and_the_period_have_a_slope(f, at, slope):
 
 HOLES = np.array([0.5, np.nan, 0.3, np.inf])
 TURNS = np.array([0.0, 3.0, 0.5, 4.0])
+
+
+# 57 ------------------------------------------------------------------------------------------
+def _count(a):
+    return np.sum(a > 0)
+
+
+LENGTHS_OF_VALUES = {
+    "arange of a count": lambda a, k: np.sum(np.arange(_count(a)) * a[1] + a[0]),
+    "arange of a place": lambda a, k: np.sum(np.arange(np.argmax(a), 5) * a[1] + a[0]),
+    "arange of a product": lambda a, k: np.sum(np.arange(np.prod(a.shape)) * a[1] + a[0]),
+    "arange of an item": lambda a, k: np.sum(np.arange(np.argsort(a)[0]) * a[1] + a[0]),
+    "arange of a small integer": lambda a, k: np.sum(np.arange(np.int8(k)) * a[1] + a[0]),
+    "arange that may be empty": lambda a, k: np.sum(np.arange(k, 5) * a[1] + a[0]),
+    "arange in steps": lambda a, k: np.sum(np.arange(1, k, 2) * a[1] + a[0]),
+    "identity": lambda a, k: np.sum(np.identity(_count(a)) + a[0] * a[1]),
+    "eye": lambda a, k: np.sum(np.eye(_count(a), 2) * a[0] + a[1]),
+    "tri": lambda a, k: np.sum(np.tri(_count(a)) + a[0] * a[1]),
+    "indices": lambda a, k: np.sum(np.indices((_count(a), 2)) * a[1] + a[0]),
+    "fft": lambda a, k: np.sum(np.fft.fft(a, _count(a)).real * a[1] + a[0]),
+    "tile": lambda a, k: np.sum(np.tile(a, (_count(a), 1)) * a[1] + a[0]),
+    "an array of lengths": lambda a, k: np.sum(np.zeros(np.array([2, abs(k)])) * a[1] + a[0]),
+    "places that a number leaves": lambda a, k: np.sum(np.tril_indices(3, k - 2)[0] + a[0]),
+    "diagonal that may be empty": lambda a, k: np.sum(np.diagonal(np.ones((3, 3)), k % 3) + a[0]),
+    "differences": lambda a, k: np.sum(np.diff(np.ones(3) * a[1] * a[2], abs(k) % 3) + a[0]),
+    "floor": lambda a, k: np.sum(np.ones(math.floor(a[2])) * a[1] + a[0]),
+    "ceil": lambda a, k: np.sum(np.arange(math.ceil(a[2])) * a[1] + a[0]),
+    "round": lambda a, k: np.sum(np.ones((2, round(a[2]))) * a[1] + a[0]),
+    "truth as a number": lambda a, k: np.sum(np.ones(1 + (k > 2)) * a[1] + a[0]),
+    "truth of an item": lambda a, k: np.sum(np.ones(1 + int(a[0] > 0)) * a[1] + a[0]),
+    "mean": lambda a, k: np.mean((np.arange(_count(a)) + a[1] * a[0]) ** 2),
+    "std": lambda a, k: np.std(np.arange(_count(a)) * a[1] * a[0]),
+    "whole number that decides": lambda a, k: a[0] * 100 if math.floor(a[2]) == 1 else a[1] * a[2],
+    "whole number as an index": lambda a, k: a[round(a[2])] * a[math.floor(a[0])] * a[2],
+    "loop": lambda a, k: sum(np.arange(n) @ (np.arange(n) * a[1] + a[0]) for n in np.array([2, 4])),
+}
+
+
+@pytest.mark.parametrize("f", LENGTHS_OF_VALUES.values(), ids=LENGTHS_OF_VALUES)
+@pytest.mark.parametrize("k", [3, 0, -2, 1, 6])
+def test_57_lengths_that_values_decide(f, k):
+    """Examples of NumPy's integers were all 1, and `math.floor` of an example always the same: so
+    `np.arange(np.sum(a > 0))` was taken for one item, and `math.floor(a[2]) == 1` for true."""
+    a = np.array([0.3, -1.2, 3.1, 0.8, 1.7])
+    steps = 1e-6 * np.eye(5)
+    slopes = np.array([(f(a + step, k) - f(a - step, k)) / 2e-6 for step in steps])
+    assert grad(f)(a, k) == pytest.approx(slopes, abs=1e-6)
+    assert jvp(lambda a: f(a, k), (a,), (np.arange(5.0),))[1] == pytest.approx(
+        slopes @ np.arange(5.0), abs=1e-5
+    )

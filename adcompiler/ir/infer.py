@@ -8,6 +8,7 @@ answer are read back as the dims they came from.  What cannot be decided is `UNK
 from __future__ import annotations
 
 import builtins
+import contextlib
 import functools
 import math
 import operator
@@ -359,8 +360,12 @@ def result_type(fn: Callable, args: list, keywords: dict, fresh: Callable[[], An
         numbers = _unknown_integers([*args, *keywords.values()])
         if numbers:
             if fn in (operator.pow, builtins.pow) and isinstance(args[1], Value):
-                return T.FLOAT if answer.kind == "int" else answer  # 2 ** -1 is 0.5
-            answer = _forget_numbers(answer, numbers, _affine(fn, args), fresh)
+                python = answer.kind == "int" and answer.dtype is None
+                return T.FLOAT if python else answer  # 2 ** -1 is 0.5; NumPy's raises
+            small = _small_answers(fn, args, keywords)
+            answer = _forget_numbers(answer, small, numbers, _affine(fn, args), fresh)
+        elif fn not in _OF_LENGTHS and not _constants([*args, *keywords.values()]):
+            answer = _forget_whole_numbers(answer, fresh)
         if fn in RELAID or _METHODS.get(fn, fn) in RELAID or fn is getattr:
             answer = _forget_layout(answer)
         if fn in DATA_DEPENDENT or _METHODS.get(fn) in DATA_DEPENDENT:
@@ -386,13 +391,13 @@ def _kinds_chosen_among(operands: list | tuple) -> Any:
 
 
 def _unknown_integers(operands: list | tuple) -> list[Dim]:
-    """The integers of Python among the operands that are not known now."""
+    """The integers among the operands that are not known now, Python's and NumPy's."""
     found: list[Dim] = []
     for operand in operands:
         if isinstance(operand, (tuple, list)):
             found += _unknown_integers(operand)
         elif isinstance(operand, Value) and isinstance(operand.type, Scalar):
-            dim = dim_of(operand) if operand.type.dtype is None else None
+            dim = dim_of(operand)
             if dim is not None:
                 found.append(dim)
     return found
@@ -419,24 +424,66 @@ def _affine(fn: Callable, args: list) -> Dim | None:
     return None
 
 
+def _small_answers(fn: Callable, args: list, keywords: dict) -> list:
+    """What `fn` gives for integers that are 0 or negative, and for arrays of no items."""
+    answers = []
+    for number in (0, -2):
+        sampler = _Small(number)
+        with contextlib.suppress(Exception), warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            arguments = [sampler.sample(arg) for arg in args]
+            named = {name: sampler.sample(arg) for name, arg in keywords.items()}
+            answers.append(_run(fn, arguments, named))
+    return answers
+
+
 def _forget_numbers(
-    answer: Any, numbers: list[Dim], exact: Dim | None, fresh: Callable[[], Any]
+    answer: Any, small: list, numbers: list[Dim], exact: Dim | None, fresh: Callable[[], Any]
 ) -> Any:
     """What a function makes of integers is not told by two examples: `5 % 3` is `8 % 3`, and
-    `abs(5)` is 5. Left are the integers themselves, as the lengths of arrays that were asked for,
-    and lengths that have nothing to do with them."""
+    `abs(5)` is 5; `np.arange(k, 3)` is empty for both and `np.tril_indices(3, k)` as long as it can
+    be. Left are the integers themselves, as the lengths of arrays that were asked for, lengths that
+    have nothing to do with them, and those that are what they were for `small` integers, too."""
     if isinstance(answer, tuple):
-        items = [_forget_numbers(item, numbers, exact, fresh) for item in answer]
+        small = [other for other in small if isinstance(other, tuple) and len(other) == len(answer)]
+        items = [
+            _forget_numbers(item, [other[k] for other in small], numbers, exact, fresh)
+            for k, item in enumerate(answer)
+        ]
         return type(answer)(*items) if hasattr(answer, "_fields") else tuple(items)
     if isinstance(answer, Scalar) and answer.kind == "int" and answer.dtype is None:
         return Scalar("int", None, exact if exact is not None else symbol(fresh()))
     if isinstance(answer, Array) and answer.shape is not None:
         atoms = set().union(*(number.atoms() for number in numbers))
+
+        def holds(dim: Dim, axis: int) -> bool:
+            if dim.constant is None:
+                return dim in numbers or not dim.atoms() & atoms
+            return bool(small) and all(dim.constant in np.shape(a)[axis : axis + 1] for a in small)
+
         shape = tuple(
-            dim if dim in numbers or not dim.atoms() & atoms else symbol(fresh())
-            for dim in answer.shape
+            dim if holds(dim, axis) else symbol(fresh()) for axis, dim in enumerate(answer.shape)
         )
         return Array(answer.dtype, shape, answer.contiguous)
+    return answer
+
+
+_OF_LENGTHS = {len, np.ndim, np.size, np.shape, np.ndarray.__len__, getattr}
+"""What gives integers that follow from lengths alone."""
+
+
+def _constants(operands: list) -> bool:
+    return all(isinstance(operand, Constant) for operand in operands)
+
+
+def _forget_whole_numbers(answer: Any, fresh: Callable[[], Any]) -> Any:
+    """Which integer `round(x)` is depends on `x`: that of an example says nothing."""
+    match answer:
+        case Scalar(kind="int", dtype=None):
+            return Scalar("int", None, symbol(fresh()))
+        case tuple() | list():
+            items = [_forget_whole_numbers(item, fresh) for item in answer]
+            return type(answer)(*items) if hasattr(answer, "_fields") else type(answer)(items)
     return answer
 
 
@@ -554,7 +601,16 @@ def _broadcast_to_type(args: list, keywords: dict, fresh: Callable[[], Any]) -> 
 def _arange_type(args: list, keywords: dict, fresh: Callable[[], Any]) -> Any:
     answer = _probe(np.arange, args, keywords, fresh)
     whole = all(isinstance(t, Scalar) and t.kind == "int" for t in map(type_of, args))
-    return answer if whole and not keywords else _forget_lengths(answer, fresh)
+    if not whole or keywords or not isinstance(answer, Array):
+        return _forget_lengths(answer, fresh)
+    match [dim_of(arg) for arg in args]:
+        case [Dim() as stop]:
+            return Array(answer.dtype, (positive_part(stop),), answer.contiguous)
+        case [Dim() as start, Dim() as stop]:
+            return Array(answer.dtype, (positive_part(stop - start),), answer.contiguous)
+        case dims if all(isinstance(dim, Dim) and dim.constant is not None for dim in dims):
+            return answer
+    return _forget_lengths(answer, fresh)
 
 
 def _where_type(args: list, keywords: dict, fresh: Callable[[], Any]) -> Any:
@@ -729,6 +785,13 @@ class _Sampler:
     def length(self, dim: Dim) -> int:
         return max(0, self.number(dim))
 
+    def whole(self, dim: Dim, dtype: str | None) -> Any:
+        """An integer of unknown value, Python's or NumPy's: it may say how long something is."""
+        try:
+            return self.number(dim) if dtype is None else np.dtype(dtype).type(self.number(dim))
+        except OverflowError:
+            raise Undecided from None
+
     def sample(self, operand: Any) -> Any:
         if isinstance(operand, Constant):
             if isinstance(operand.value, np.ndarray):
@@ -738,8 +801,8 @@ class _Sampler:
             return operand.value
         if isinstance(operand, Value):
             dim = dim_of(operand)
-            if dim is not None and operand.type.dtype is None:
-                return self.number(dim)
+            if dim is not None:
+                return self.whole(dim, operand.type.dtype)
             return self.of_type(T.target(operand.type))
         if isinstance(operand, tuple):
             return tuple(self.sample(item) for item in operand)
@@ -760,6 +823,12 @@ class _Sampler:
 
     def of_type(self, type: Any) -> Any:
         match type:
+            case Scalar(kind="int", dtype=dtype, dim=Dim() as dim):
+                return self.whole(dim, dtype)
+            case Scalar(kind="int", dtype=dtype):
+                return _scalar_sample("int", dtype, 1 + self.turn)
+            case Scalar(kind="bool", dtype=dtype):
+                return _scalar_sample("bool", dtype, 1 - self.turn)
             case Scalar(kind=kind, dtype=dtype):
                 return _scalar_sample(kind, dtype)
             case Array(dtype=dtype, shape=shape) if shape is not None:
@@ -771,6 +840,8 @@ class _Sampler:
                     array[..., :, :] = np.eye(array.shape[-1])
                 elif array.dtype.kind in "fc":
                     array[...] = 0.5
+                else:
+                    array[...] = self.turn  # whole numbers may be a shape: they differ, too
                 if not type.contiguous and array.ndim:
                     array = self.spread_out(array)
                 return array
@@ -814,10 +885,25 @@ def _probe(fn: Callable, args: list, keywords: dict, fresh: Callable[[], Any]) -
 
 
 class _Uniform(_Sampler):
-    """Samples in which every axis has the same length."""
+    """Samples in which every axis has the same length, and NumPy's integers may be an index."""
 
     def length(self, dim: Dim) -> int:
         return 3
+
+    def whole(self, dim: Dim, dtype: str | None) -> Any:
+        return self.number(dim) if dtype is None else np.dtype(dtype).type(1)
+
+
+class _Small(_Sampler):
+    """Samples of no items, with integers that are small or negative."""
+
+    def __init__(self, integer: int) -> None:
+        super().__init__(0, 0)
+        self.integer = integer
+
+    def number(self, dim: Dim) -> int:
+        lengths = {a: 0 for a, _ in dim.terms if isinstance(a, tuple) and a[0] in ("len", "pos")}
+        return dim.const + sum(c * lengths.get(a, self.integer) for a, c in dim.terms)
 
 
 def _probe_rank(fn: Callable, args: list, keywords: dict, fresh: Callable[[], Any]) -> Any:
