@@ -2179,3 +2179,26 @@ def test_57_lengths_that_values_decide(f, k):
     assert jvp(lambda a: f(a, k), (a,), (np.arange(5.0),))[1] == pytest.approx(
         slopes @ np.arange(5.0), abs=1e-5
     )
+
+
+LENGTHS_OF_SHORT_ARRAYS = {
+    "diagonal": lambda x: np.sum(np.diagonal(np.stack([x, x**2, x**3])) + x[0]),
+    "diag": lambda x: np.sum(np.diag(np.stack([x, x**2, x**3]), 1) * x[1] + x[0]),
+    "singular values": lambda x: np.sum(
+        np.linalg.svd(np.stack([x, x**2, x**3 + 1]), compute_uv=False) + x[0]
+    ),
+    "places under a diagonal": lambda x: np.sum(
+        np.tril_indices_from(np.ones((3, 1)) * x, 1)[0] + x[0]
+    ),
+    "whole numbers of constants": lambda x: np.sum(np.ones(math.ceil(1.5)) * x[1] + x[0]),
+    "a constant that decides": lambda x: x[0] if math.floor(2.7) == 1 else x[1] ** 2,
+}
+
+
+@pytest.mark.parametrize("f", LENGTHS_OF_SHORT_ARRAYS.values(), ids=LENGTHS_OF_SHORT_ARRAYS)
+@pytest.mark.parametrize("x", [np.array([0.7, 1.3]), np.array([0.7, 1.3, -0.6, 0.4, 0.9])])
+def test_57_lengths_that_only_short_arrays_show(f, x):
+    """The examples had at least five items: the diagonal of three rows was never shorter."""
+    slopes = [(f(x + s) - f(x - s)) / 2e-6 for s in 1e-6 * np.eye(len(x))]
+    assert grad(f)(x) == pytest.approx(slopes, abs=1e-6)
+    assert jvp(f, (x,), (np.ones_like(x),))[1] == pytest.approx(np.sum(slopes), abs=1e-6)

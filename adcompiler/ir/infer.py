@@ -358,13 +358,15 @@ def result_type(fn: Callable, args: list, keywords: dict, fresh: Callable[[], An
             return special(args, keywords, fresh)
         answer = _probe(fn, args, keywords, fresh)
         numbers = _unknown_integers([*args, *keywords.values()])
+        small = _small_answers(fn, args, keywords) if _may_saturate(answer) or numbers else []
+        if small:
+            answer = _as_small(answer, small, fresh)
         if numbers:
             if fn in (operator.pow, builtins.pow) and isinstance(args[1], Value):
                 python = answer.kind == "int" and answer.dtype is None
                 return T.FLOAT if python else answer  # 2 ** -1 is 0.5; NumPy's raises
-            small = _small_answers(fn, args, keywords)
             answer = _forget_numbers(answer, small, numbers, _affine(fn, args), fresh)
-        elif fn not in _OF_LENGTHS and not _constants([*args, *keywords.values()]):
+        elif fn not in _OF_LENGTHS:
             answer = _forget_whole_numbers(answer, fresh)
         if fn in RELAID or _METHODS.get(fn, fn) in RELAID or fn is getattr:
             answer = _forget_layout(answer)
@@ -425,16 +427,47 @@ def _affine(fn: Callable, args: list) -> Dim | None:
 
 
 def _small_answers(fn: Callable, args: list, keywords: dict) -> list:
-    """What `fn` gives for integers that are 0 or negative, and for arrays of no items."""
+    """What `fn` gives for integers that are small or negative, and for arrays of few items."""
     answers = []
-    for number in (0, -2):
-        sampler = _Small(number)
+    for integer, length in ((0, 0), (-2, 0), (0, 2), (1, 2)):
+        sampler = _Small(integer, length)
         with contextlib.suppress(Exception), warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
             arguments = [sampler.sample(arg) for arg in args]
             named = {name: sampler.sample(arg) for name, arg in keywords.items()}
             answers.append(_run(fn, arguments, named))
     return answers
+
+
+def _may_saturate(answer: Any) -> bool:
+    """Whether a length does not seem to depend on those of the operands."""
+    if isinstance(answer, tuple):
+        return any(map(_may_saturate, answer))
+    if not isinstance(answer, Array) or not answer.shape:
+        return False
+    return any(dim.constant is not None for dim in answer.shape)
+
+
+def _as_small(answer: Any, small: list, fresh: Callable[[], Any]) -> Any:
+    """The type without the lengths that are others for small operands: the diagonal of 3 rows is as
+    long as these have items if that is less than 3, and no example of 5 items shows it."""
+    if isinstance(answer, tuple):
+        small = [other for other in small if isinstance(other, tuple) and len(other) == len(answer)]
+        items = [_as_small(t, [other[k] for other in small], fresh) for k, t in enumerate(answer)]
+        return type(answer)(*items) if hasattr(answer, "_fields") else tuple(items)
+    if isinstance(answer, Array) and answer.shape is not None:
+        arrays = [other for other in small if isinstance(other, np.ndarray)]
+        if len(arrays) < len(small) or any(a.ndim != len(answer.shape) for a in arrays):
+            raise Undecided
+        shape = tuple(
+            symbol(fresh())
+            if dim.constant is not None and any(a.shape[axis] != dim.constant for a in arrays)
+            else dim
+            for axis, dim in enumerate(answer.shape)
+        )
+        contiguous = answer.contiguous and all(a.flags.c_contiguous for a in arrays)
+        return Array(answer.dtype, shape, contiguous)
+    return answer
 
 
 def _forget_numbers(
@@ -470,10 +503,6 @@ def _forget_numbers(
 
 _OF_LENGTHS = {len, np.ndim, np.size, np.shape, np.ndarray.__len__, getattr}
 """What gives integers that follow from lengths alone."""
-
-
-def _constants(operands: list) -> bool:
-    return all(isinstance(operand, Constant) for operand in operands)
 
 
 def _forget_whole_numbers(answer: Any, fresh: Callable[[], Any]) -> Any:
@@ -895,15 +924,21 @@ class _Uniform(_Sampler):
 
 
 class _Small(_Sampler):
-    """Samples of no items, with integers that are small or negative."""
+    """Samples of few items, or none, with integers that are small or negative."""
 
-    def __init__(self, integer: int) -> None:
+    def __init__(self, integer: int, size: int) -> None:
         super().__init__(0, 0)
         self.integer = integer
+        self.size = size
 
     def number(self, dim: Dim) -> int:
-        lengths = {a: 0 for a, _ in dim.terms if isinstance(a, tuple) and a[0] in ("len", "pos")}
-        return dim.const + sum(c * lengths.get(a, self.integer) for a, c in dim.terms)
+        return dim.const + sum(c * self._atom(atom) for atom, c in dim.terms)
+
+    def _atom(self, atom: Any) -> int:
+        kind = atom[0] if isinstance(atom, tuple) else None
+        if kind == "pos":
+            return max(0, self.number(atom[1]))
+        return self.size if kind == "len" else self.integer
 
 
 def _probe_rank(fn: Callable, args: list, keywords: dict, fresh: Callable[[], Any]) -> Any:
@@ -919,7 +954,17 @@ def _probe_rank(fn: Callable, args: list, keywords: dict, fresh: Callable[[], An
             )
     except Exception:  # whatever the sample broke: nothing is known
         raise Undecided from None
-    return _forget_lengths(_read_back(answer, answer, sampler, sampler, fresh, False), fresh)
+    kind = _forget_lengths(_read_back(answer, answer, sampler, sampler, fresh, False), fresh)
+    if all(t.contiguous for t in map(type_of, args) if isinstance(t, Array)):
+        return kind
+    return _forget_layouts(kind)  # one example tells nothing of it
+
+
+def _forget_layouts(answer: Any) -> Any:
+    if isinstance(answer, (tuple, list)):
+        items = [_forget_layouts(item) for item in answer]
+        return type(answer)(*items) if hasattr(answer, "_fields") else type(answer)(items)
+    return _forget_layout(answer)
 
 
 def _matmul_type(args: list, keywords: dict, fresh: Callable[[], Any]) -> Any:
