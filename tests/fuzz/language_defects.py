@@ -213,16 +213,6 @@ defect(
     wrong_rule(np.where, _where),
     profile="python",
 )
-defect(
-    "unknown_index_names_each_place_once",
-    "The index that `np.ix_` makes is thought to name no place twice.",
-    edit(
-        "adcompiler.passes.differentiate.may_name_a_place_twice",
-        "isinstance(kind, (T.List, T.Tuple, T.Unknown))",
-        "isinstance(kind, T.List)",
-    ),
-    profile="python",
-)
 
 # -- derivatives inside ------------------------------------------------------------------------
 
