@@ -57,9 +57,6 @@ def tree_of(function: Callable) -> Tree:
     return parse(function)
 
 
-_MISSING = object()
-
-
 class Specialisation:
     """Code for one signature."""
 
@@ -119,7 +116,7 @@ class Specialisation:
             if holder.get(name, ABSENT) is not expected:
                 return False
         for function, name, expected in self.functions:
-            if getattr(function, name, _MISSING) is not expected:
+            if getattr(function, name, ABSENT) is not expected:
                 return False
         for guard in self.guards:
             if not guard.holds():

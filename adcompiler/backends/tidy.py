@@ -17,15 +17,14 @@ The function itself is left as it is; statements that change are copied, and the
 from __future__ import annotations
 
 import copy
-import operator
 from typing import Any
 
 import numpy as np
 
+from adcompiler.backends.unpacking import item_read
 from adcompiler.ir.nodes import (
     Block,
     Call,
-    Constant,
     Function,
     If,
     Load,
@@ -129,13 +128,8 @@ def _mirrored_call(statement: Statement) -> Call | None:
 
 
 def _element(statement: Statement) -> tuple[Value, int] | None:
-    """What the statement reads one item of, and at which place."""
-    match statement:
-        case Op(fn=operator.getitem, args=[Value() as whole, (Constant(value=int() as k),)]):
-            return whole, k
-        case Load(ref=whole, path=(Constant(value=int() as k),)):
-            return whole, k
-    return None
+    """What the statement reads one item of, and at which place; views are no items."""
+    return None if isinstance(statement, View) else item_read(statement)
 
 
 def _uses(statement: Statement, run: list[Statement]) -> bool:

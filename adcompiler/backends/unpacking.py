@@ -39,10 +39,10 @@ def find_unpacking(
         case Op(fn=runtime.check_length, args=[Value() as whole, Constant(value=count)]):
             pass
         case _:
-            read = _item_read(first, 0)
-            if read is None:
+            read = item_read(first)
+            if read is None or read[1] != 0:
                 return None
-            whole = read
+            whole = read[0]
             count = _known_length(whole)
     if count is None or count < 2 or whole in plan.inlined:
         return None
@@ -56,7 +56,7 @@ def find_unpacking(
         if found.reads and _can_wait(statement, found.reads[-1], whole):
             pending.append(items[at])
             continue
-        if _item_read(statement, len(found.reads)) is not whole:
+        if item_read(statement) != (whole, len(found.reads)):
             break
         if defined(statement)[0] in plan.storage.copied:
             break
@@ -87,8 +87,8 @@ def _statement(item: Item) -> Statement | None:
     return item.statement if isinstance(item, Step) else None
 
 
-def _item_read(statement: Statement | None, place: int) -> Value | None:
-    """What the statement reads the item at `place` of, if it does only that."""
+def item_read(statement: Statement | None) -> tuple[Value, int] | None:
+    """What the statement reads an item of and at which place, if it does only that."""
     match statement:
         case Op(fn=operator.getitem, args=[Value() as whole, (Constant(value=k),)]):
             pass
@@ -98,7 +98,7 @@ def _item_read(statement: Statement | None, place: int) -> Value | None:
             pass
         case _:
             return None
-    return whole if type(k) is int and k == place else None
+    return (whole, k) if type(k) is int else None
 
 
 def _can_wait(statement: Statement, read: Statement, whole: Value) -> bool:

@@ -709,7 +709,7 @@ class _Placing:
             )
             home.statements.insert(at, push)
             # A reference gets a name: it is taken off the list once, however often it is read.
-            name = popped_name(value.name) or ("array" if T.is_ref(value.type) else None)
+            name = value.name or ("array" if T.is_ref(value.type) else None)
             out = Value(name, value.type)
             pop = Pop(stack, out)
             first = mirror.statements[0] if mirror.statements else None
@@ -959,10 +959,6 @@ def walk_backward(function: Function, record: Record) -> list[Statement]:
 
 def stack_name(name: str | None) -> str | None:
     return f"{name}_saved" if name else None
-
-
-def popped_name(name: str | None) -> str | None:
-    return name
 
 
 def saved_name(name: str | None) -> str | None:
